@@ -1,0 +1,3 @@
+"""Triune: continuous delivery for machine learning."""
+
+__version__ = "0.1.0"

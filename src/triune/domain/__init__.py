@@ -1,0 +1,1 @@
+"""Frozen values and pure decisions; reads no clock, file, network or random source."""

@@ -1,0 +1,136 @@
+"""The faults that cross a layer; each message says what happened, where, and what to do next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class TriuneError(Exception):
+    """Something is broken: a store, a process, a file that was sound before."""
+
+    code: ClassVar[str] = "FAULT"
+
+
+class UsageError(TriuneError):
+    """What was asked for cannot be done as it was asked."""
+
+    code = "USAGE"
+
+
+class ConfigError(UsageError):
+    """``triune.yaml`` or the process environment says something that cannot be used."""
+
+    code = "CONFIG"
+
+
+class NotAvailableYetError(ConfigError):
+    """A key or a value that Triune knows and that is not built yet."""
+
+    code = "NOT_AVAILABLE_YET"
+
+
+class MissingExtraError(UsageError):
+    """A command needs an optional dependency that is not installed."""
+
+    code = "MISSING_EXTRA"
+
+    def __init__(self, *, needed_for: str, extra: str) -> None:
+        super().__init__(
+            f"{needed_for} needs an extra that is not installed: `pip install 'triune[{extra}]'`"
+        )
+
+
+class SourceError(UsageError):
+    """The project's repository cannot be read as one."""
+
+    code = "SOURCE"
+
+
+class DatasetError(UsageError):
+    """A dataset is missing, unreadable, or lacks what the project says of it."""
+
+    code = "DATASET"
+
+
+class ModelError(UsageError):
+    """The model artifact is missing, damaged, or not what its name says."""
+
+    code = "MODEL"
+
+
+class RuntimeMismatchError(UsageError):
+    """Python or an installed package differs from what the release was cut with."""
+
+    code = "RUNTIME_MISMATCH"
+
+
+class UnknownReleaseError(UsageError):
+    """A release was named that the ledger does not hold, or by a prefix of several."""
+
+    code = "UNKNOWN_RELEASE"
+
+
+class BusyError(UsageError):
+    """Another process holds what this one needs."""
+
+    code = "BUSY"
+
+
+class PipelineError(TriuneError):
+    """A pipeline stage failed."""
+
+    code = "PIPELINE"
+
+
+class WorkerError(TriuneError):
+    """The worker process of a release died, hung, or answered with an error."""
+
+    code = "WORKER"
+
+
+class StoreError(TriuneError):
+    """The artifact store cannot be read or written."""
+
+    code = "STORE"
+
+
+class BlobMissingError(StoreError):
+    """A blob that a release refers to is not in the store."""
+
+    code = "BLOB_MISSING"
+
+
+class BlobChangedError(StoreError):
+    """The bytes of a blob no longer have the digest that names it."""
+
+    code = "BLOB_CHANGED"
+
+
+class LedgerError(TriuneError):
+    """The ledger cannot be read or written."""
+
+    code = "LEDGER"
+
+
+class LedgerCorruptError(LedgerError):
+    """The ledger file is damaged, or its chain of hashes does not hold."""
+
+    code = "LEDGER_CORRUPT"
+
+
+class LedgerTooNewError(LedgerError):
+    """The ledger was written by a newer version of Triune."""
+
+    code = "LEDGER_TOO_NEW"
+
+
+class ConcurrencyError(LedgerError):
+    """An aggregate moved on since it was read."""
+
+    code = "CONCURRENCY"
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Say which of ``valid`` was probably meant: a sentence part, or nothing."""
+    close = get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,157 @@
+"""What the events add up to: the records that queries read, folded from one event at a time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from triune.domain.events import Event, EventKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRecord:
+    """A release and its history; ``answers`` is the blob of golden answers, once recorded."""
+
+    id: str
+    project: str
+    cut_at: str
+    commit: str
+    dirty: bool
+    repository: str
+    authors: tuple[str, ...]
+    hardware: str
+    answers: str | None = None
+    metrics: tuple[tuple[str, float], ...] = ()
+    verdict: str | None = None
+    reason: str | None = None
+    pruned_at: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the record."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRecord:
+    """What serves in an environment, and what served before it."""
+
+    name: str
+    champion: str | None
+    previous: str | None
+    since: str
+
+    @property
+    def key(self) -> str:
+        """What identifies the record."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRecord:
+    """A release on its way into an environment; ``is_open`` until it ends either way."""
+
+    id: str
+    release: str
+    environment: str
+    is_open: bool
+    since: str
+
+    @property
+    def key(self) -> str:
+        """What identifies the record."""
+        return self.id
+
+
+Record = ReleaseRecord | EnvironmentRecord | RolloutRecord
+R = TypeVar("R", bound=Record)
+
+
+class Records(Protocol):
+    """Records as they stand before an event."""
+
+    def find(self, kind: type[R], key: str) -> R | None:
+        """Look a record up by its key."""
+
+
+def project(  # noqa: PLR0911 - one return for each kind of event
+    event: Event, records: Records
+) -> tuple[Record, ...]:
+    """Say which records an event changes, as they are after it.
+
+    An event of a kind that this version does not know changes none.
+    """
+    data = event.data
+    match event.kind:
+        case EventKind.RELEASE_CUT:
+            before = records.find(ReleaseRecord, data["release"])
+            return (
+                ReleaseRecord(
+                    id=data["release"],
+                    project=data["project"],
+                    cut_at=before.cut_at if before else event.time,
+                    commit=data["commit"],
+                    dirty=data["dirty"],
+                    repository=data["repository"],
+                    authors=tuple(data["authors"]),
+                    hardware=data["hardware"],
+                    metrics=tuple(sorted(data["metrics"].items())),
+                ),
+            )
+        case EventKind.GOLDEN_RECORDED:
+            release = records.find(ReleaseRecord, data["release"])
+            return (replace(release, answers=data["answers"]),) if release else ()
+        case EventKind.RUN_FINISHED:
+            release = records.find(ReleaseRecord, data["release"]) if data["release"] else None
+            if release is None:
+                return ()
+            return (replace(release, verdict=data["verdict"], reason=data["reasons"][0]["code"]),)
+        case EventKind.RELEASE_PRUNED:
+            release = records.find(ReleaseRecord, data["release"])
+            return (replace(release, pruned_at=event.time),) if release else ()
+        case EventKind.CHAMPION_CHANGED:
+            return (
+                EnvironmentRecord(
+                    name=data["environment"],
+                    champion=data["release"],
+                    previous=data["previous"],
+                    since=event.time,
+                ),
+            )
+        case EventKind.ROLLOUT_OPENED:
+            return (
+                RolloutRecord(
+                    id=data["rollout"],
+                    release=data["release"],
+                    environment=data["environment"],
+                    is_open=True,
+                    since=event.time,
+                ),
+            )
+        case EventKind.ROLLOUT_CLOSED:
+            rollout = records.find(RolloutRecord, data["rollout"])
+            return (replace(rollout, is_open=False),) if rollout else ()
+        case _:
+            return ()
+
+
+class State:
+    """Records folded from events in memory: the past as `triune audit at` shows it."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[type, str], Record] = {}
+
+    def find(self, kind: type[R], key: str) -> R | None:
+        """Look a record up by its key."""
+        record = self._records.get((kind, key))
+        return record if isinstance(record, kind) else None
+
+    def all(self, kind: type[R]) -> tuple[R, ...]:
+        """List the records of one kind, by key."""
+        found = [record for record in self._records.values() if isinstance(record, kind)]
+        return tuple(sorted(found, key=lambda record: record.key))
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Fold events in, in their order."""
+        for event in events:
+            for record in project(event, self):
+                self._records[type(record), record.key] = record

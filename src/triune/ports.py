@@ -1,0 +1,311 @@
+"""What the operations ask of the world: small protocols, in Triune's words."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from triune.domain.canonical import Json
+from triune.domain.comparison import DatasetChange
+from triune.domain.events import Event, EventDraft, Head
+from triune.domain.manifest import Field, Outputs
+from triune.domain.projection import R
+
+Progress = Callable[[str], None]
+"""Takes one line about what goes on, for people to read."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Tell the time, in UTC."""
+
+
+class Ledger(Protocol):
+    """The append-only record of what happened, and what it adds up to."""
+
+    def append(self, drafts: Sequence[EventDraft], *, expected_version: int) -> tuple[Event, ...]:
+        """Record events of one aggregate that stands at ``expected_version``, all or none.
+
+        Raises
+        ------
+        ConcurrencyError
+            The aggregate stands at another version.
+        LedgerError
+            The events could not be recorded; none of them was.
+        """
+
+    def events(self, *, after: int = 0, aggregate: str | None = None) -> Iterator[Event]:
+        """Read events in order, those of sequence > ``after``, of one aggregate if named."""
+
+    def version(self, aggregate: str) -> int:
+        """Tell at which version an aggregate stands: 0 before its first event."""
+
+    def head(self) -> Head:
+        """Tell where the ledger stands, as last recorded."""
+
+    def find(self, kind: type[R], key: str) -> R | None:
+        """Look a record up by its key."""
+
+    def all(self, kind: type[R]) -> tuple[R, ...]:
+        """List the records of one kind, by key."""
+
+    def rebuild(self) -> None:
+        """Throw the records away and fold them anew from the events, in one transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Bytes in the store: their sha256 (64 hexadecimal digits) and how many there are."""
+
+    digest: str
+    size: int
+
+
+class ArtifactStore(Protocol):
+    """Bytes by their digest; written once, whole or not at all, checked at every read."""
+
+    def put(self, content: bytes | BinaryIO) -> Blob:
+        """Store bytes, or a stream read to its end; storing them again changes nothing.
+
+        Raises
+        ------
+        StoreError
+            They could not be written (the disk is full, say); nothing of them is left.
+        """
+
+    def read(self, digest: str) -> bytes:
+        """Read a blob whole.
+
+        Raises
+        ------
+        BlobMissingError, BlobChangedError
+            It is not there, or its bytes are no longer what was stored.
+        """
+
+    def copy(self, digest: str, destination: Path) -> None:
+        """Write a blob to a new file, which is left out if the blob turns out changed.
+
+        Raises
+        ------
+        BlobMissingError, BlobChangedError
+            It is not there, or its bytes are no longer what was stored.
+        """
+
+    def has(self, digest: str) -> bool:
+        """Tell whether a blob is there, without reading it."""
+
+    def digests(self) -> Iterator[str]:
+        """List what is stored, in no order."""
+
+    def remove(self, digest: str) -> int:
+        """Remove a blob and return how many bytes that freed; 0 where there was none."""
+
+    def sweep(self) -> int:
+        """Remove what interrupted writes left behind and return how many bytes that freed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """A pipeline in two parts: what makes the datasets, and the rest (training)."""
+
+    datasets: tuple[str, ...]
+    training: tuple[str, ...]
+
+
+class Pipeline(Protocol):
+    """Makes datasets and model from code and sources."""
+
+    def stages(self, outputs: Sequence[str]) -> Stages:
+        """Tell the stages that ``outputs`` (the datasets' paths) depend on from the rest.
+
+        Raises
+        ------
+        UsageError
+            The pipeline's own definition cannot be read.
+        """
+
+    def run(self, stages: Sequence[str], *, progress: Progress) -> None:
+        """Bring stages up to date, in their order; those that are already are left alone.
+
+        Raises
+        ------
+        PipelineError
+            A stage failed; the message ends with the last lines that it printed.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """Where the project's repository stands."""
+
+    repository: str
+    commit: str
+    dirty: tuple[str, ...]
+    authors: tuple[str, ...]
+
+
+class Source(Protocol):
+    """The repository that holds the project's code."""
+
+    def checkout(self, *, outputs: Sequence[str]) -> Checkout:
+        """Tell commit, authors, and the paths that differ from the commit.
+
+        ``outputs`` are paths (or globs) that the pipeline writes; they are no dirt.
+
+        Raises
+        ------
+        SourceError
+            There is no repository, or it has no commit yet.
+        """
+
+    def files(self, include: Sequence[str]) -> tuple[Path, ...]:
+        """List files under the included paths, relative to the project, ordered.
+
+        Ignored files and bytecode never enter.
+
+        Raises
+        ------
+        SourceError
+            An included path is missing, or a symbolic link leads out of the project.
+        """
+
+
+class DataEngine(Protocol):
+    """Reads datasets; a dataset is a list of files of one format, in order."""
+
+    def fields(self, files: Sequence[Path], *, format: str) -> tuple[Field, ...]:
+        """Tell the columns: type, whether any value is missing, categories.
+
+        Raises
+        ------
+        DatasetError
+            A file cannot be read as what it is said to be, or the files' columns differ.
+        """
+
+    def rows(self, files: Sequence[Path], *, format: str) -> int:
+        """Count the rows."""
+
+    def sample(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str], count: int
+    ) -> list[dict[str, Json]]:
+        """Take at most ``count`` rows, evenly spaced, as a client would send them in JSON.
+
+        Missing values are null, dates and times are ISO 8601.
+        """
+
+    def export(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str], destination: Path
+    ) -> None:
+        """Write columns as one Arrow IPC file, in the order of the rows.
+
+        Raises
+        ------
+        DatasetError
+            A column is missing.
+        """
+
+    def compare(
+        self, before: Sequence[Path], after: Sequence[Path], *, formats: tuple[str, str]
+    ) -> DatasetChange:
+        """Compare two datasets row by row and column by column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """A model's answers for n rows, in their order.
+
+    ``labels`` has shape (n,); ``probabilities`` has shape (n, classes), columns in the order of
+    ``Outputs.classes``, or is None where the model gives none.
+    """
+
+    labels: npt.NDArray[np.generic]
+    probabilities: npt.NDArray[np.float64] | None
+
+
+class Worker(Protocol):
+    """A process of its own that runs one release, with that release's code, model and files."""
+
+    def describe(self) -> Outputs:
+        """Tell what the model answers."""
+
+    def score(self, source: Path) -> Predictions:
+        """Score an Arrow IPC file of the signature's inputs.
+
+        Raises
+        ------
+        WorkerError
+            The model raised, answered with something invalid, or the process died.
+        """
+
+    def predict(self, requests: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+        """Answer requests as one batch, as a client would be answered over HTTP.
+
+        Raises
+        ------
+        WorkerError
+            As for `score`; a request that breaks the signature too.
+        """
+
+
+class Scorer(Protocol):
+    """Runs releases, each only ever in a worker."""
+
+    def start(self, bundle: Path) -> AbstractContextManager[Worker]:
+        """Start a worker on a bundle, a folder that `operations.releases` laid out.
+
+        The worker checks runtime and digests before it loads anything.
+
+        Raises
+        ------
+        RuntimeMismatchError
+            Python or a locked package differs from what the release was cut with.
+        ModelError
+            The model cannot be loaded.
+        WorkerError
+            The bundle was tampered with, or the process died.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What this process runs on: Python's minor version, the platform tag, the hardware."""
+
+    python: str
+    platform: str
+    hardware: str
+
+
+class Installation(Protocol):
+    """The Python that Triune runs in, and what is installed there."""
+
+    def machine(self) -> Machine:
+        """Tell Python, platform and hardware."""
+
+    def versions(self) -> dict[str, str]:
+        """List installed packages: normalised name to version."""
+
+    def needed(self, sources: Sequence[Path]) -> dict[str, str]:
+        """List what Python files import, with all that it needs: normalised name to version.
+
+        Triune and its serving runtime are left out, unless the files import them too.
+        """
+
+
+class RunLock(Protocol):
+    """Lets one run at a time work in a project."""
+
+    def hold(self, *, progress: Progress, wait: bool) -> AbstractContextManager[None]:
+        """Hold the lock, having waited for whoever holds it now.
+
+        Raises
+        ------
+        BusyError
+            ``wait`` is false and another process holds it; the message says which.
+        """
