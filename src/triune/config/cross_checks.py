@@ -1,0 +1,149 @@
+"""Checks how the keys of ``triune.yaml`` bear on each other, as far as each is there to be seen.
+
+It reads the plain document, so that one wrong value elsewhere hides no problem here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from triune.config.document import Document, Location
+from triune.domain.canonical import Json
+from triune.domain.errors import Problem, nearest
+
+NEEDED_DATASETS = ("train", "holdout")
+
+
+def cross_check(document: Document) -> list[Problem]:
+    """List what contradicts something else in the file."""
+    return [
+        document.problem(place, message)
+        for check in (
+            _datasets_of_the_model,
+            _dataset_names,
+            _distinct_columns,
+            _behaviours,
+            _unique_names,
+            _environment_order,
+            _distinct_addresses,
+            _gated_model,
+        )
+        for place, message in check(document)
+    ]
+
+
+_Findings = Iterator[tuple[Location, str]]
+
+
+def _datasets_of_the_model(document: Document) -> _Findings:
+    if not isinstance(document.at(("model",)), dict):
+        return
+    datasets = _mapping(document, ("data", "datasets"))
+    for name in NEEDED_DATASETS:
+        if name not in datasets:
+            yield ("data", "datasets", name), "missing; a model needs it"
+    train, holdout = (datasets.get(name) for name in NEEDED_DATASETS)
+    if train is not None and train == holdout:
+        yield ("data", "datasets", "holdout"), "is the training data; a holdout is never trained on"
+
+
+def _dataset_names(document: Document) -> _Findings:
+    datasets = _mapping(document, ("data", "datasets"))
+    against: Location = ("data", "skew", "against")
+    uses: dict[Location, Json] = {
+        **{("data", "suites", name): name for name in _mapping(document, ("data", "suites"))},
+        ("data", "skew", "reference"): document.at(("data", "skew", "reference")),
+        **{(*against, at): name for at, name in enumerate(_list(document, against))},
+    }
+    for place, name in uses.items():
+        if isinstance(name, str) and name not in datasets:
+            yield place, _unknown("dataset", name, datasets)
+
+
+def _distinct_columns(document: Document) -> _Findings:
+    seen: dict[str, str] = {}
+    for role in ("target", "key", "time"):
+        column = document.at(("model", role))
+        if not isinstance(column, str):
+            continue
+        if column in seen:
+            yield ("model", role), f"{column!r} is the model's {seen[column]} already"
+        seen.setdefault(column, role)
+
+
+def _behaviours(document: Document) -> _Findings:
+    for at in range(len(_list(document, ("model", "behaviour")))):
+        place: Location = ("model", "behaviour", at)
+        behaviour = _mapping(document, place)
+        values, against = (_mapping(document, (*place, key)) for key in ("set", "against"))
+        if values and against and values.keys() != against.keys():
+            yield (*place, "against"), "names other columns than `set`; name the same"
+        is_same = behaviour.get("expect") == "same"
+        if is_same and "tolerance" not in behaviour:
+            yield (*place, "tolerance"), "missing; `expect: same` needs it"
+        if not is_same and "tolerance" in behaviour and "expect" in behaviour:
+            yield (*place, "tolerance"), "goes with `expect: same` only"
+
+
+def _unique_names(document: Document) -> _Findings:
+    lists: Sequence[Location] = (("model", "slices"), ("model", "behaviour"), ("code", "checks"))
+    for place in lists:
+        seen: set[str] = set()
+        for at, item in enumerate(_list(document, place)):
+            name = item.get("name") if isinstance(item, dict) else item
+            if isinstance(name, str) and name in seen:
+                yield (*place, at), f"{name!r} is there already; give each a name of its own"
+            if isinstance(name, str):
+                seen.add(name)
+
+
+def _environment_order(document: Document) -> _Findings:
+    environments = _mapping(document, ("environments",))
+    for name in environments:
+        place = ("environments", name, "after")
+        after = document.at(place)
+        if isinstance(after, str) and after not in environments:
+            yield place, _unknown("environment", after, environments)
+        elif _leads_back(document, name):
+            yield place, f"{name!r} would have to come after itself; one has to be first"
+
+
+def _leads_back(document: Document, start: str) -> bool:
+    seen: set[str] = set()
+    name = document.at(("environments", start, "after"))
+    while isinstance(name, str) and name not in seen:
+        if name == start:
+            return True
+        seen.add(name)
+        name = document.at(("environments", name, "after"))
+    return False
+
+
+def _distinct_addresses(document: Document) -> _Findings:
+    seen: dict[str, str] = {}
+    for name in _mapping(document, ("environments",)):
+        place = ("environments", name, "listen")
+        address = document.at(place)
+        if not isinstance(address, str):
+            continue
+        if address in seen:
+            yield place, f"{address} is where {seen[address]!r} listens already"
+        seen.setdefault(address, name)
+
+
+def _gated_model(document: Document) -> _Findings:
+    if "gate" in document.value and "model" not in document.value:
+        yield ("gate",), "there is no `model:` to be gated; add one, or remove the gate"
+
+
+def _unknown(what: str, name: str, valid: Mapping[str, Json]) -> str:
+    known = f"; there are {', '.join(valid)}" if valid else ""
+    return f"there is no {what} {name!r}{nearest(name, valid) or known}"
+
+
+def _mapping(document: Document, place: Location) -> Mapping[str, Json]:
+    value = document.at(place)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(document: Document, place: Location) -> Sequence[Json]:
+    value = document.at(place)
+    return value if isinstance(value, tuple) else ()
