@@ -1,8 +1,9 @@
 """The faults that cross a layer; each message says what happened, where, and what to do next."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class TriuneError(Exception):
@@ -17,10 +18,37 @@ class UsageError(TriuneError):
     code = "USAGE"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with a settings file; ``key`` is dotted, empty for the file as a whole."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.key}: " if self.key else ""
+        return f"{self.file}:{self.line}: {where}{self.message}"
+
+
 class ConfigError(UsageError):
-    """``triune.yaml`` or the process environment says something that cannot be used."""
+    """``triune.yaml`` or the process environment says something that cannot be used.
+
+    ``problems`` lists everything wrong with a file; it is empty where no file is to blame.
+    """
 
     code = "CONFIG"
+
+    def __init__(self, message: str, *, problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message)
+
+    @classmethod
+    def listing(cls, problems: Iterable[Problem]) -> Self:
+        """Report problems together, one a line."""
+        found = tuple(problems)
+        return cls("\n".join(str(problem) for problem in found), problems=found)
 
 
 class NotAvailableYetError(ConfigError):
@@ -40,10 +68,20 @@ class MissingExtraError(UsageError):
         )
 
 
+class LockError(UsageError):
+    """The project's lock cannot be read as one."""
+
+    code = "LOCK"
+
+
 class SourceError(UsageError):
     """The project's repository cannot be read as one."""
 
     code = "SOURCE"
+
+
+class NothingIncludedError(SourceError):
+    """A path that is to travel in a release is missing, or holds no file that git has."""
 
 
 class DatasetError(UsageError):
@@ -88,6 +126,12 @@ class WorkerError(TriuneError):
     code = "WORKER"
 
 
+class TamperedError(WorkerError):
+    """The files of a release are not those that its manifest names; nothing of it was loaded."""
+
+    code = "TAMPERED"
+
+
 class StoreError(TriuneError):
     """The artifact store cannot be read or written."""
 
@@ -128,6 +172,13 @@ class ConcurrencyError(LedgerError):
     """An aggregate moved on since it was read."""
 
     code = "CONCURRENCY"
+
+    def __init__(self, *, aggregate: str, version: int, expected: int) -> None:
+        self.aggregate, self.version, self.expected = aggregate, version, expected
+        super().__init__(
+            f"{aggregate} stands at version {version}, not {expected}: someone else moved it on; "
+            "read it again, and repeat"
+        )
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -1,10 +1,14 @@
 """What the events add up to: the records that queries read, folded from one event at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from triune.domain.events import Event, EventKind
+
+# Raised whenever a record's fields or what `project` makes of an event change: a ledger that holds
+# records of an earlier format folds them anew when it is opened.
+FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,11 @@ class Records(Protocol):
         """Look a record up by its key."""
 
 
+def name_record(kind: type, key: str) -> str:
+    """Name a record for people: ``release 0a1b...``."""
+    return f"{kind.__name__.removesuffix('Record').lower()} {key}"
+
+
 def project(  # noqa: PLR0911 - one return for each kind of event
     event: Event, records: Records
 ) -> tuple[Record, ...]:
@@ -134,6 +143,28 @@ def project(  # noqa: PLR0911 - one return for each kind of event
             return ()
 
 
+class Changes:
+    """Records that events change, over those that stood before them."""
+
+    def __init__(self, before: Records) -> None:
+        self._before = before
+        self._records: dict[tuple[type, str], Record] = {}
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records.values())
+
+    def find(self, kind: type[R], key: str) -> R | None:
+        """Look a record up by its key, as it is by now."""
+        record = self._records.get((kind, key))
+        return record if isinstance(record, kind) else self._before.find(kind, key)
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Fold events in, in their order."""
+        for event in events:
+            for record in project(event, self):
+                self._records[type(record), record.key] = record
+
+
 class State:
     """Records folded from events in memory: the past as `triune audit at` shows it."""
 
@@ -150,8 +181,16 @@ class State:
         found = [record for record in self._records.values() if isinstance(record, kind)]
         return tuple(sorted(found, key=lambda record: record.key))
 
+    def records(self) -> tuple[Record, ...]:
+        """List the records of every kind."""
+        return tuple(self._records.values())
+
     def apply(self, events: Iterable[Event]) -> None:
         """Fold events in, in their order."""
         for event in events:
-            for record in project(event, self):
-                self._records[type(record), record.key] = record
+            self.keep(project(event, self))
+
+    def keep(self, records: Iterable[Record]) -> None:
+        """Put records in the place of those with their keys."""
+        for record in records:
+            self._records[type(record), record.key] = record

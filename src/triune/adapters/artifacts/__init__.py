@@ -1,0 +1,1 @@
+"""The artifact store port on a file system, local or remote."""

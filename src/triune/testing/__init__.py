@@ -1,0 +1,1 @@
+"""What tests of projects and of adapters are written with."""
