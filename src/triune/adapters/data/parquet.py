@@ -1,0 +1,103 @@
+"""Reads Parquet files as one table, batch by batch, with their exact types."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from triune.adapters.data.columns import Column, Values, is_categorical, merge_schemas
+from triune.domain.errors import DatasetError
+
+
+class ParquetTable:
+    """Parquet files, one after the other.
+
+    Raises
+    ------
+    DatasetError
+        A file is missing or damaged, or the files' columns differ.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = files
+        self.rows = 0
+        schemas = {}
+        for path in files:
+            with _opened(path) as file:
+                schemas[path] = file.schema_arrow
+                self.rows += file.metadata.num_rows
+        self.schema: pa.Schema = merge_schemas(schemas)
+
+    @cached_property
+    def categories(self) -> dict[str, Values]:
+        """The categories of each categorical column, in the order in which the files have them."""
+        names = [column.name for column in self.schema if is_categorical(column)]
+        seen: dict[str, dict[str, None]] = {name: {} for name in names}
+        for batch in self._read(names):
+            for name in names:
+                column = batch.column(name)
+                if isinstance(column, pa.DictionaryArray):
+                    values = column.dictionary.drop_null().cast(pa.string())
+                    seen[name].update(dict.fromkeys(str(value) for value in values.to_pylist()))
+        return {name: pa.array(values, pa.string()) for name, values in seen.items()}
+
+    @cached_property
+    def nullable(self) -> frozenset[str]:
+        """Names of the columns that lack a value, or hold one that is not a number."""
+        found: set[str] = set()
+        for batch in self._read(self.schema.names):
+            for name in self.schema.names:
+                if name not in found and _lacks_any(batch.column(name)):
+                    found.add(name)
+        return frozenset(found)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read columns, in the order asked for, in the types of ``schema``."""
+        schema = pa.schema(self.schema.field(name) for name in columns)
+        for batch in self._read(columns):
+            yield pa.record_batch(
+                [self._convert(batch.column(column.name), column) for column in schema],
+                schema=schema,
+            )
+
+    def _convert(self, values: Values, column: Column) -> Values:
+        if not is_categorical(column):
+            return _decoded(values).cast(column.type)
+        # An Arrow file holds one dictionary for a column, where row groups and files have theirs.
+        categories = self.categories[column.name]
+        indices = pc.index_in(_decoded(values).cast(pa.string()), value_set=categories)
+        return pa.DictionaryArray.from_arrays(indices, categories, ordered=column.type.ordered)
+
+    def _read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for path in self._files if columns else ():
+            with _opened(path) as file:
+                yield from file.iter_batches(columns=list(columns))
+
+
+def _lacks_any(values: Values) -> bool:
+    if values.null_count:
+        return True
+    return pa.types.is_floating(values.type) and bool(pc.any(pc.is_nan(values)).as_py())
+
+
+def _decoded(values: Values) -> Values:
+    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise DatasetError(f"there is no {path}") from error
+    except (pa.ArrowException, OSError) as error:
+        cause = str(error).partition("\n")[0]
+        raise DatasetError(
+            f"{path} cannot be read as Parquet: {cause.rstrip('.')}; it was not written to its "
+            "end, or is not what its name says: make it again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Makes datasets and model from code and sources."""

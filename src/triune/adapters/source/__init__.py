@@ -1,0 +1,1 @@
+"""Reads the repository that holds a project's code."""
