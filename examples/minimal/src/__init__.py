@@ -1,0 +1,1 @@
+"""Features and training of the minimal project."""
