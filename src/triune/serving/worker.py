@@ -1,0 +1,69 @@
+"""The worker process: verifies a bundle, loads its model, and answers calls on a socket.
+
+It is launched as `triune.domain.worker_launch` says, never by hand.
+"""
+
+import faulthandler
+import sys
+import traceback
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from triune.domain.errors import ModelError, TriuneError, WorkerError
+from triune.domain.worker_launch import not_started, started
+from triune.serving.bundle import VerifiedBundle, verify_bundle
+from triune.serving.connection import Connection
+
+if TYPE_CHECKING:
+    from triune.serving.release import LoadedRelease
+
+
+def main() -> int:
+    """Run until the other side of the connection is gone."""
+    faulthandler.enable()
+    arguments = _parse_arguments()
+    connection = Connection(arguments.connection)
+    try:
+        release = _open(
+            verify_bundle(arguments.bundle.resolve(), manifest_digest=arguments.manifest)
+        )
+    except TriuneError as fault:
+        connection.send(not_started(fault))
+        return 1
+    # Whoever waits for this worker must be told, whatever it was.
+    except BaseException as error:
+        traceback.print_exc()
+        connection.send(not_started(WorkerError(f"{type(error).__name__}: {error}")))
+        raise
+    connection.send(started(release.outputs))
+    for call in connection.calls():
+        connection.send(release.answer(call))
+    return 0
+
+
+def _open(bundle: VerifiedBundle) -> "LoadedRelease":
+    # Imported once the bundle is verified: a refusal need not wait for pandas. And before the
+    # release's code is on the path, where its modules could stand in for what the worker needs.
+    try:
+        from triune.serving.release import open_release  # noqa: PLC0415 - as said above
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"running a model needs {error.name}, which is not installed: "
+            "`pip install 'triune[sklearn]'`"
+        ) from error
+    return open_release(bundle)
+
+
+def _parse_arguments() -> Namespace:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True, help="the folder to run")
+    parser.add_argument("--manifest", required=True, help="sha256 of its manifest")
+    parser.add_argument(
+        "--connection", type=int, required=True, help="descriptor of an inherited socket"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
