@@ -59,6 +59,9 @@ class Ledger(Protocol):
     def rebuild(self) -> None:
         """Throw the records away and fold them anew from the events, in one transaction."""
 
+    def changed_records(self) -> tuple[str, ...]:
+        """Name the records that are not what the events fold to; none in a sound ledger."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
@@ -91,6 +94,15 @@ class ArtifactStore(Protocol):
 
     def copy(self, digest: str, destination: Path) -> None:
         """Write a blob to a new file, which is left out if the blob turns out changed.
+
+        Raises
+        ------
+        BlobMissingError, BlobChangedError
+            It is not there, or its bytes are no longer what was stored.
+        """
+
+    def verify(self, digest: str) -> None:
+        """Read a blob to its end, holding little of it in memory, and throw the bytes away.
 
         Raises
         ------
@@ -140,6 +152,9 @@ class Pipeline(Protocol):
             A stage failed; the message ends with the last lines that it printed.
         """
 
+    def metrics(self) -> dict[str, float]:
+        """Read the figures that the pipeline wrote about its training: dotted name to value."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
@@ -175,6 +190,18 @@ class Source(Protocol):
         SourceError
             An included path is missing, or a symbolic link leads out of the project.
         """
+
+    def initialise(self, *, message: str) -> None:
+        """Make the project's folder a repository of its own with one commit of all it holds.
+
+        Raises
+        ------
+        SourceError
+            It is the top of a repository already, or git refuses.
+        """
+
+    def actor(self) -> str:
+        """Tell who works here: the e-mail address that commits carry, else the user's name."""
 
 
 class DataEngine(Protocol):
@@ -235,8 +262,11 @@ class Worker(Protocol):
     def describe(self) -> Outputs:
         """Tell what the model answers."""
 
-    def score(self, source: Path) -> Predictions:
+    def score(self, source: Path, *, dataset: str | None = None) -> Predictions:
         """Score an Arrow IPC file of the signature's inputs.
+
+        Given the digest of the ``dataset`` that the file was exported from, predictions that
+        this release made for it before are returned again.
 
         Raises
         ------
@@ -256,6 +286,9 @@ class Worker(Protocol):
 
 class Scorer(Protocol):
     """Runs releases, each only ever in a worker."""
+
+    def recall(self, *, release: str, dataset: str) -> Predictions | None:
+        """Find what a release (its id) predicted for a dataset (its digest), if it is known."""
 
     def start(self, bundle: Path) -> AbstractContextManager[Worker]:
         """Start a worker on a bundle, a folder that `operations.releases` laid out.
@@ -294,8 +327,37 @@ class Installation(Protocol):
     def needed(self, sources: Sequence[Path]) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
 
-        Triune and its serving runtime are left out, unless the files import them too.
+        Triune is left out, and what only Triune needs, unless the files import that too.
+
+        Raises
+        ------
+        UsageError
+            A file is no Python.
         """
+
+    def missing(self, sources: Sequence[Path]) -> tuple[str, ...]:
+        """List what Python files import that is neither theirs, Python's, nor installed.
+
+        An import that the files do without (``try`` with ``except ImportError``) is not missing.
+
+        Raises
+        ------
+        UsageError
+            A file is no Python.
+        """
+
+
+class Scratch(Protocol):
+    """Folders that live no longer than the process that made them."""
+
+    def folder(self, *, label: str = "") -> AbstractContextManager[Path]:
+        """Make an empty folder, removed at the end; ``label`` says what it is in use for."""
+
+    def in_use(self) -> frozenset[str]:
+        """List the labels of the folders of live processes."""
+
+    def sweep(self) -> None:
+        """Remove the folders of processes that are gone."""
 
 
 class RunLock(Protocol):

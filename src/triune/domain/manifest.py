@@ -210,17 +210,22 @@ class Manifest:
         return sha256(self.content)
 
     @property
-    def trees(self) -> tuple[str, ...]:
-        """Digests of the blobs that list further blobs."""
-        model = (self.model.digest,) if self.model else ()
-        tests = (self.tests,) if self.tests else ()
-        datasets = tuple(self.datasets[name].digest for name in sorted(self.datasets))
-        return (self.code, *tests, *datasets, *model)
+    def trees(self) -> dict[str, str]:
+        """The parts that are lists of files: what each is called, and the digest of its list."""
+        return {
+            "code": self.code,
+            **({"tests": self.tests} if self.tests else {}),
+            **{f"data {name}": self.datasets[name].digest for name in sorted(self.datasets)},
+            **({"model": self.model.digest} if self.model else {}),
+        }
 
     @property
-    def leaves(self) -> tuple[str, ...]:
-        """Digests of the blobs that the manifest names directly and that are no trees."""
-        return (self.runtime.lock, *((self.golden,) if self.golden else ()))
+    def leaves(self) -> dict[str, str]:
+        """The parts that are single blobs: what each is called, and its digest."""
+        return {
+            "runtime lock": self.runtime.lock,
+            **({"golden requests": self.golden} if self.golden else {}),
+        }
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

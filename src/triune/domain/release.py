@@ -1,6 +1,7 @@
 """Naming a release, and the folder in which one is run."""
 
 from collections.abc import Iterable
+from string import hexdigits
 from typing import Final
 
 from triune.domain.errors import UnknownReleaseError, nearest
@@ -31,6 +32,12 @@ def resolve(name: str, release_ids: Iterable[str]) -> str:
     UnknownReleaseError
         No release begins so, or several do.
     """
+    if not set(name.lower()) <= set(hexdigits):
+        raise UnknownReleaseError(
+            f"{name!r} is no release id. Only releases are run and compared, never a model file "
+            "from outside of the store: cut one with `triune run`, list them with "
+            "`triune release list`"
+        )
     known = sorted(release_ids)
     found = [release_id for release_id in known if name and release_id.startswith(name.lower())]
     if len(found) == 1:

@@ -1,0 +1,1 @@
+"""The command: parses, calls one operation, presents what it came to."""

@@ -1,0 +1,42 @@
+"""`triune init`: a new project from an example, or the lock of one that is there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triune.cli.output import AsJson, print_json
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty.")],
+    example: Annotated[
+        str | None, typer.Option(help="Start from an example: churn (default: minimal).")
+    ] = None,
+    lock: Annotated[
+        bool,
+        typer.Option("--lock", help="Only write the lock of the project in DIR anew."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Lay out a new project as a fresh git repository that `triune run` works in."""
+    from triune.bootstrap import open_project, scaffold_project
+    from triune.domain.errors import UsageError
+    from triune.operations.scaffolding import MINIMAL, rewrite_lock
+
+    if lock and example:
+        raise UsageError("--lock writes the lock of a project that is there; leave --example out")
+    if lock:
+        context = open_project(folder)
+        locked = rewrite_lock(context)
+        if as_json:
+            print_json({"lock": context.spec.lock, "packages": dict(locked.packages)})
+        else:
+            typer.echo(f"{context.spec.lock} names {len(locked.packages)} packages")
+        return
+    made = scaffold_project(folder.absolute(), example=example or MINIMAL)
+    if as_json:
+        print_json({"folder": str(made.folder), "example": made.example, "packages": made.packages})
+        return
+    typer.echo(f"{folder}: the {made.example} example, committed, {made.packages} packages locked")
+    typer.echo(f"next: cd {folder} && triune run")

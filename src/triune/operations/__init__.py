@@ -1,0 +1,1 @@
+"""What Triune does: gather, decide, record, act."""

@@ -1,0 +1,57 @@
+"""What an operation works with: one project, and the ports that reach the world for it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from triune.domain.canonical import Json
+from triune.domain.events import Event, EventDraft, EventKind
+from triune.domain.project import ProjectSpec
+from triune.ports import (
+    ArtifactStore,
+    Clock,
+    DataEngine,
+    Installation,
+    Ledger,
+    Pipeline,
+    RunLock,
+    Scorer,
+    Scratch,
+    Source,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One project and its ports; ``root`` is the folder of its ``triune.yaml``."""
+
+    root: Path
+    spec: ProjectSpec
+    ledger: Ledger
+    store: ArtifactStore
+    pipeline: Pipeline
+    source: Source
+    data: DataEngine
+    scorer: Scorer
+    installation: Installation
+    scratch: Scratch
+    lock: RunLock
+    clock: Clock
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as the ledger keeps it: ISO 8601 in UTC with microseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def record(context: Context, aggregate: str, kind: EventKind, data: Json) -> Event:
+    """Append one event to an aggregate as it stands now."""
+    draft = EventDraft(
+        aggregate=aggregate,
+        kind=kind,
+        actor=context.source.actor(),
+        time=timestamp(context.clock.now()),
+        data=data,
+    )
+    version = context.ledger.version(aggregate)
+    return context.ledger.append([draft], expected_version=version)[0]

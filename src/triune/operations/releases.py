@@ -1,0 +1,167 @@
+"""Reads releases back: finds them, loads and verifies what they pin, lays them out to be run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from triune.domain.errors import StoreError, UnknownReleaseError
+from triune.domain.manifest import Manifest, Tree
+from triune.domain.projection import ReleaseRecord
+from triune.domain.release import (
+    BUNDLE_CODE,
+    BUNDLE_CODE_TREE,
+    BUNDLE_LOCK,
+    BUNDLE_MANIFEST,
+    BUNDLE_MODEL,
+    BUNDLE_MODEL_TREE,
+    LATEST,
+    resolve,
+    short,
+)
+from triune.operations.context import Context
+from triune.ports import ArtifactStore, Worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong with a release: which part of it, and what about it."""
+
+    part: str
+    message: str
+
+
+def find_release(context: Context, name: str) -> ReleaseRecord:
+    """Find the release that an id, a prefix of one, or ``latest`` names.
+
+    Raises
+    ------
+    UnknownReleaseError
+        None is named so, or several are.
+    """
+    records = context.ledger.all(ReleaseRecord)
+    if name == LATEST:
+        kept = [record for record in records if record.pruned_at is None]
+        if kept:
+            return max(kept, key=lambda record: record.cut_at)
+        raise UnknownReleaseError("there is no release yet; cut one with `triune run`")
+    release_id = resolve(name, [record.id for record in records])
+    return next(record for record in records if record.id == release_id)
+
+
+def load_manifest(context: Context, record: ReleaseRecord) -> Manifest:
+    """Load a release's manifest, whose bytes are checked against the release id.
+
+    Raises
+    ------
+    UnknownReleaseError
+        The release was pruned.
+    StoreError
+        The manifest is gone, changed, or of a later format.
+    """
+    if record.pruned_at is not None:
+        raise UnknownReleaseError(
+            f"release {short(record.id)} was pruned at {record.pruned_at}; "
+            f"cut it again from commit {record.commit[:12]} with `triune run`"
+        )
+    try:
+        return Manifest.parse(context.store.read(record.id))
+    except ValueError as error:
+        raise StoreError(f"release {short(record.id)}: {error}; upgrade Triune") from error
+
+
+def load_tree(store: ArtifactStore, digest: str) -> Tree:
+    """Load a list of files by its digest."""
+    return Tree.parse(store.read(digest))
+
+
+def lay_out_tree(store: ArtifactStore, tree: Tree, folder: Path) -> tuple[Path, ...]:
+    """Write the files of a tree into a folder, each checked against its digest."""
+    written = []
+    for file in tree.files:
+        destination = folder / file.path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        store.copy(file.digest, destination)
+        destination.chmod(0o755 if file.executable else 0o644)
+        written.append(destination)
+    return tuple(written)
+
+
+@contextmanager
+def bundle(context: Context, manifest: Manifest, *, label: str = "") -> Iterator[Path]:
+    """Lay a release, or a draft of one, out as a worker runs it; the folder goes at the end."""
+    if manifest.model is None:
+        raise UnknownReleaseError(
+            "this release holds no model, so there is nothing to run; "
+            "say where it is under `model:` in triune.yaml"
+        )
+    store = context.store
+    with context.scratch.folder(label=label) as folder:
+        (folder / BUNDLE_MANIFEST).write_bytes(manifest.content)
+        store.copy(manifest.runtime.lock, folder / BUNDLE_LOCK)
+        for digest, listing, name in (
+            (manifest.code, BUNDLE_CODE_TREE, BUNDLE_CODE),
+            (manifest.model.digest, BUNDLE_MODEL_TREE, BUNDLE_MODEL),
+        ):
+            store.copy(digest, folder / listing)
+            (folder / name).mkdir()
+            lay_out_tree(store, load_tree(store, digest), folder / name)
+        yield folder
+
+
+@contextmanager
+def running(context: Context, manifest: Manifest) -> Iterator[Worker]:
+    """Run a release in a worker of its own for as long as the block lasts."""
+    with bundle(context, manifest) as folder, context.scorer.start(folder) as worker:
+        yield worker
+
+
+def verify_release(context: Context, record: ReleaseRecord) -> tuple[Finding, ...]:
+    """Read every byte that a release pins and list what is missing or changed."""
+    try:
+        manifest = load_manifest(context, record)
+    except StoreError as error:
+        return (Finding(part="manifest", message=str(error)),)
+    findings: list[Finding] = []
+    for part, digest in manifest.trees.items():
+        findings += _verify_tree(context.store, part, digest)
+    answers = {"golden answers": record.answers} if record.answers else {}
+    for part, digest in {**manifest.leaves, **answers}.items():
+        findings += _verify_blob(context.store, part, digest)
+    return tuple(findings)
+
+
+def _verify_tree(store: ArtifactStore, part: str, digest: str) -> list[Finding]:
+    try:
+        tree = load_tree(store, digest)
+    except StoreError as error:
+        return [Finding(part=part, message=str(error))]
+    findings: list[Finding] = []
+    for file in tree.files:
+        findings += _verify_blob(store, f"{part}: {file.path}", file.digest)
+    return findings
+
+
+def _verify_blob(store: ArtifactStore, part: str, digest: str) -> list[Finding]:
+    try:
+        store.verify(digest)
+    except StoreError as error:
+        return [Finding(part=part, message=str(error))]
+    return []
+
+
+def referenced_blobs(context: Context, record: ReleaseRecord) -> frozenset[str]:
+    """List every blob that a release needs, itself included.
+
+    Raises
+    ------
+    StoreError
+        The release is damaged, so that what it needs cannot be told.
+    """
+    manifest = load_manifest(context, record)
+    digests = {record.id, *manifest.leaves.values(), *manifest.trees.values()}
+    if record.answers:
+        digests.add(record.answers)
+    for digest in manifest.trees.values():
+        digests.update(file.digest for file in load_tree(context.store, digest).files)
+    return frozenset(digests)

@@ -1,0 +1,85 @@
+"""Kills a run before every single write: the next run completes, ledger and store are sound."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.projects import a_project, edit, triune, triune_json
+
+KILLED_AT = Path(__file__).with_name("killed_at.py")
+# Every run is killed at every write; the points are dealt out to parallel lanes.
+LANES = 8
+
+
+def run_until(folder: Path, fatal: int) -> subprocess.CompletedProcess[str]:
+    return triune(folder, "run", command=(sys.executable, str(KILLED_AT), str(fatal)))
+
+
+def writes_of_a_run(template: Path, folder: Path) -> int:
+    shutil.copytree(template, folder)
+    finished = run_until(folder, 0)
+    assert finished.returncode == 0, finished.stderr
+    counted = re.search(r"writes: (\d+)", finished.stderr)
+    assert counted
+    return int(counted[1])
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one release, whose next run cuts another."""
+    folder = a_project(tmp_path_factory.mktemp("template") / "visits")
+    triune_json(folder, "run")
+    edit(folder / "src/features.py", "3.0", "2.5")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lane", range(LANES))
+def test_a_run_killed_at_any_write_is_completed_by_the_next(
+    lane: int, template: Path, tmp_path: Path
+):
+    whole = tmp_path / "whole"
+    writes = writes_of_a_run(template, whole)
+    expected = triune_json(whole, "release", "list")["releases"]
+    assert writes > 20
+
+    for fatal in range(1 + lane, writes + 1, LANES):
+        folder = tmp_path / f"killed-{fatal}"
+        shutil.copytree(template, folder)
+
+        killed = run_until(folder, fatal)
+        assert killed.returncode == -signal.SIGKILL, (fatal, killed.stderr)
+        sound_before = triune_json(folder, "audit", "verify")["verdict"]
+        report = triune_json(folder, "run")
+
+        assert sound_before == "PASS", fatal
+        assert report["verdict"] == "PASS", fatal
+        releases = triune_json(folder, "release", "list")["releases"]
+        assert [each["id"] for each in releases] == [each["id"] for each in expected], fatal
+        for each in releases:
+            assert triune(folder, "release", "verify", each["id"]).returncode == 0, fatal
+        assert all(each["answers"] for each in releases), fatal
+        assert triune_json(folder, "audit", "verify")["verdict"] == "PASS", fatal
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_the_first_run_of_a_project_killed_at_any_write_is_completed_by_the_next(tmp_path: Path):
+    template = a_project(tmp_path / "visits")
+    writes = writes_of_a_run(template, tmp_path / "whole")
+
+    # The ledger is made at the start: every write of that, a sample of what follows.
+    for fatal in [*range(1, 40), *range(40, writes + 1, 11)]:
+        folder = tmp_path / f"killed-{fatal}"
+        shutil.copytree(template, folder)
+
+        killed = run_until(folder, fatal)
+        assert killed.returncode == -signal.SIGKILL, (fatal, killed.stderr)
+
+        assert triune_json(folder, "run")["verdict"] == "PASS", fatal
+        assert triune_json(folder, "audit", "verify")["verdict"] == "PASS", fatal
+        shutil.rmtree(folder)
