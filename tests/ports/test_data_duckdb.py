@@ -56,7 +56,7 @@ class TestParquet:
             (pa.array(["a"], pa.string_view()), FieldType.STRING),
             (pa.array([date(2024, 2, 29)]), FieldType.DATE),
             (pa.array([date(2024, 2, 29)], pa.date64()), FieldType.DATE),
-            (pa.array([datetime(2024, 2, 29)], pa.timestamp("ns")), FieldType.TIMESTAMP),  # noqa: DTZ001 - one without
+            (pa.array([datetime(2024, 2, 29)], pa.timestamp("ns")), FieldType.TIMESTAMP),
             (pa.array([datetime(2024, 2, 29, tzinfo=UTC)]), FieldType.TIMESTAMP),
             (pa.array([1, 2]).dictionary_encode().slice(0, 1), FieldType.INTEGER),
         ],

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ with LockedScratch(Path(sys.argv[1])).folder(label="release a") as folder:
 
 
 @pytest.fixture
-def holder(tmp_path: Path):
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -35,7 +36,7 @@ def told_folder(holder: subprocess.Popen[str]) -> Path:
     return Path(holder.stdout.readline().strip())
 
 
-def test_a_folder_is_gone_with_its_block(tmp_path: Path):
+def test_a_folder_is_gone_with_its_block(tmp_path: Path) -> None:
     scratch = LockedScratch(tmp_path)
 
     with scratch.folder(label="release a") as folder:
@@ -48,7 +49,7 @@ def test_a_folder_is_gone_with_its_block(tmp_path: Path):
 
 def test_the_folder_of_a_live_process_is_in_use_and_survives_a_sweep(
     tmp_path: Path, holder: subprocess.Popen[str]
-):
+) -> None:
     folder = told_folder(holder)
     scratch = LockedScratch(tmp_path)
 
@@ -58,7 +59,9 @@ def test_the_folder_of_a_live_process_is_in_use_and_survives_a_sweep(
     assert (folder / "file").read_text() == "kept"
 
 
-def test_the_folder_of_a_killed_process_is_swept(tmp_path: Path, holder: subprocess.Popen[str]):
+def test_the_folder_of_a_killed_process_is_swept(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
     folder = told_folder(holder)
     scratch = LockedScratch(tmp_path)
 

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,30 +24,30 @@ def refusal(folder: Path, *arguments: str, code: int = 2) -> str:
     return finished.stdout + finished.stderr
 
 
-def test_a_folder_without_a_project_says_how_to_make_one(tmp_path: Path):
+def test_a_folder_without_a_project_says_how_to_make_one(tmp_path: Path) -> None:
     assert "triune init" in refusal(tmp_path, "run")
 
 
-def test_a_project_outside_of_any_repository_is_refused(project: Path):
+def test_a_project_outside_of_any_repository_is_refused(project: Path) -> None:
     shutil.rmtree(project / ".git")
 
     assert "git init" in refusal(project, "run")
 
 
-def test_a_repository_without_a_commit_is_refused(project: Path):
+def test_a_repository_without_a_commit_is_refused(project: Path) -> None:
     shutil.rmtree(project / ".git")
     subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
 
     assert "commit" in refusal(project, "run")
 
 
-def test_a_missing_model_is_named_with_its_path(project: Path):
+def test_a_missing_model_is_named_with_its_path(project: Path) -> None:
     (project / "models/model.pkl").unlink()
 
     assert "no model at models/model.pkl" in refusal(project, "run")
 
 
-def test_a_truncated_model_is_refused(project: Path):
+def test_a_truncated_model_is_refused(project: Path) -> None:
     path = project / "models/model.pkl"
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -54,20 +55,20 @@ def test_a_truncated_model_is_refused(project: Path):
     assert triune_json(project, "release", "list")["releases"] == []
 
 
-def test_a_model_that_is_not_what_its_name_says_is_refused(project: Path):
+def test_a_model_that_is_not_what_its_name_says_is_refused(project: Path) -> None:
     (project / "models/model.pkl").write_text("These are the weights: 1, 2, 3\n")
 
     assert "model.pkl" in refusal(project, "run")
 
 
-def test_a_model_without_predict_is_refused(project: Path):
+def test_a_model_without_predict_is_refused(project: Path) -> None:
     (project / "models/model.pkl").write_bytes(pickle.dumps({"weights": [1, 2]}))
 
     assert "predict" in refusal(project, "run")
 
 
 @pytest.mark.parametrize("dataset", ["train", "holdout"])
-def test_a_dataset_without_the_target_is_refused(project: Path, dataset: str):
+def test_a_dataset_without_the_target_is_refused(project: Path, dataset: str) -> None:
     edit(project / f"data/{dataset}.csv", "clicked", "clickd")
 
     message = refusal(project, "run")
@@ -76,7 +77,7 @@ def test_a_dataset_without_the_target_is_refused(project: Path, dataset: str):
     assert "did you mean 'clickd'" in message
 
 
-def test_a_dataset_that_lacks_a_column_is_refused(project: Path):
+def test_a_dataset_that_lacks_a_column_is_refused(project: Path) -> None:
     holdout = project / "data/holdout.csv"
     rows = [line.split(",") for line in holdout.read_text().splitlines()]
     holdout.write_text("".join(f"{row[0]},{row[1]},{row[3]}\n" for row in rows))
@@ -84,19 +85,19 @@ def test_a_dataset_that_lacks_a_column_is_refused(project: Path):
     assert "data/holdout.csv has no column 'device'" in refusal(project, "run")
 
 
-def test_a_missing_dataset_is_named_with_its_path(project: Path):
+def test_a_missing_dataset_is_named_with_its_path(project: Path) -> None:
     (project / "data/holdout.csv").unlink()
 
     assert "data/holdout.csv" in refusal(project, "run")
 
 
-def test_an_empty_dataset_is_refused(project: Path):
+def test_an_empty_dataset_is_refused(project: Path) -> None:
     (project / "data/train.csv").write_text("")
 
     assert "data/train.csv" in refusal(project, "run")
 
 
-def test_a_lock_that_differs_from_what_is_installed_is_refused(project: Path):
+def test_a_lock_that_differs_from_what_is_installed_is_refused(project: Path) -> None:
     (project / "requirements.lock").write_text("numpy==1.0.0\nnosuchpackage==1.0\n")
 
     message = refusal(project, "run")
@@ -105,7 +106,7 @@ def test_a_lock_that_differs_from_what_is_installed_is_refused(project: Path):
     assert "nosuchpackage" in message
 
 
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(project: Path):
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(project: Path) -> None:
     edit(project / "triune.yaml", "artifact:", "artefact:")
 
     message = refusal(project, "run")
@@ -114,14 +115,14 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(project: Path
     assert "did you mean 'artifact'" in message
 
 
-def test_what_is_not_built_yet_is_refused_and_never_ignored(project: Path):
+def test_what_is_not_built_yet_is_refused_and_never_ignored(project: Path) -> None:
     with (project / "triune.yaml").open("a") as settings:
         settings.write("gate: {metric: roc_auc}\n")
 
     assert "not available yet" in refusal(project, "run")
 
 
-def test_an_unknown_and_an_ambiguous_release_are_refused(project: Path):
+def test_an_unknown_and_an_ambiguous_release_are_refused(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     unknown = "0" if release[0] != "0" else "1"
 
@@ -129,7 +130,7 @@ def test_an_unknown_and_an_ambiguous_release_are_refused(project: Path):
     assert "outside of the store" in refusal(project, "serve", "models/model.pkl")
 
 
-def test_a_missing_blob_is_named_and_nothing_is_run(project: Path):
+def test_a_missing_blob_is_named_and_nothing_is_run(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     model = triune_json(project, "release", "show", release)["files"]["model"][0]
     blob_path(project, model["digest"]).unlink()
@@ -139,7 +140,7 @@ def test_a_missing_blob_is_named_and_nothing_is_run(project: Path):
     assert model["digest"][:12] in message
 
 
-def test_a_changed_model_is_refused_before_a_byte_of_it_is_unpickled(project: Path):
+def test_a_changed_model_is_refused_before_a_byte_of_it_is_unpickled(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     model = triune_json(project, "release", "show", release)["files"]["model"][0]
     path = blob_path(project, model["digest"])
@@ -152,7 +153,7 @@ def test_a_changed_model_is_refused_before_a_byte_of_it_is_unpickled(project: Pa
     assert not canary.exists()
 
 
-def test_a_ledger_that_is_no_database_is_refused_and_left_as_it_is(project: Path):
+def test_a_ledger_that_is_no_database_is_refused_and_left_as_it_is(project: Path) -> None:
     triune_json(project, "run")
     ledger = project / ".triune/ledger.db"
     for suffix in ("-wal", "-shm"):
@@ -165,7 +166,7 @@ def test_a_ledger_that_is_no_database_is_refused_and_left_as_it_is(project: Path
     assert ledger.read_bytes() == b"not a database" * 1000
 
 
-def test_a_ledger_from_a_newer_version_is_refused(project: Path):
+def test_a_ledger_from_a_newer_version_is_refused(project: Path) -> None:
     triune_json(project, "run")
     with sqlite3.connect(project / ".triune/ledger.db") as ledger:
         ledger.execute("update ledger_revision set version_num = '9999'")
@@ -174,7 +175,7 @@ def test_a_ledger_from_a_newer_version_is_refused(project: Path):
     assert "newer" in refusal(project, "release", "list", code=4)
 
 
-def test_an_event_changed_by_another_hand_is_found(project: Path):
+def test_an_event_changed_by_another_hand_is_found(project: Path) -> None:
     triune_json(project, "run")
     with sqlite3.connect(project / ".triune/ledger.db") as ledger:
         ledger.execute("update events set actor = 'mallory' where sequence = 2")
@@ -183,7 +184,7 @@ def test_an_event_changed_by_another_hand_is_found(project: Path):
     assert "event 2" in refusal(project, "audit", "verify", code=4)
 
 
-def test_a_record_changed_by_another_hand_is_found(project: Path):
+def test_a_record_changed_by_another_hand_is_found(project: Path) -> None:
     triune_json(project, "run")
     with sqlite3.connect(project / ".triune/ledger.db") as ledger:
         ledger.execute("update releases set content = replace(content, 'PASS', 'FAIL')")
@@ -192,7 +193,7 @@ def test_a_record_changed_by_another_hand_is_found(project: Path):
     assert "not what the events add up to" in refusal(project, "audit", "verify", code=4)
 
 
-def test_an_error_is_one_json_document_where_json_was_asked_for(tmp_path: Path):
+def test_an_error_is_one_json_document_where_json_was_asked_for(tmp_path: Path) -> None:
     finished = triune(tmp_path, "run", "--json")
 
     document = json.loads(finished.stdout)
@@ -202,12 +203,12 @@ def test_an_error_is_one_json_document_where_json_was_asked_for(tmp_path: Path):
     assert document["reasons"][0]["code"] == "CONFIG"
 
 
-def test_a_typo_in_a_verb_names_the_nearest_one(tmp_path: Path):
+def test_a_typo_in_a_verb_names_the_nearest_one(tmp_path: Path) -> None:
     assert "run" in refusal(tmp_path, "rnu")
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path):
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
@@ -219,7 +220,7 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_full_disk_is_said_and_the_run_completes_once_there_is_room(small_disk: Path):
+def test_a_full_disk_is_said_and_the_run_completes_once_there_is_room(small_disk: Path) -> None:
     project = a_project(small_disk / "visits")
     release = triune_json(project, "run")["release"]["id"]
     filler = small_disk / "filler"

@@ -41,7 +41,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("lane", range(LANES))
 def test_a_run_killed_at_any_write_is_completed_by_the_next(
     lane: int, template: Path, tmp_path: Path
-):
+) -> None:
     whole = tmp_path / "whole"
     writes = writes_of_a_run(template, whole)
     expected = triune_json(whole, "release", "list")["releases"]
@@ -68,7 +68,9 @@ def test_a_run_killed_at_any_write_is_completed_by_the_next(
 
 
 @pytest.mark.slow
-def test_the_first_run_of_a_project_killed_at_any_write_is_completed_by_the_next(tmp_path: Path):
+def test_the_first_run_of_a_project_killed_at_any_write_is_completed_by_the_next(
+    tmp_path: Path,
+) -> None:
     template = a_project(tmp_path / "visits")
     writes = writes_of_a_run(template, tmp_path / "whole")
 

@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Path:
     return a_project(tmp_path / "visits")
 
 
-def test_a_run_cuts_a_release_and_says_what_it_did(project: Path):
+def test_a_run_cuts_a_release_and_says_what_it_did(project: Path) -> None:
     report = triune_json(project, "run")
 
     assert report["verdict"] == "PASS"
@@ -36,7 +36,7 @@ def test_a_run_cuts_a_release_and_says_what_it_did(project: Path):
     ]
 
 
-def test_the_same_inputs_give_the_same_release_and_no_second_cut(project: Path):
+def test_the_same_inputs_give_the_same_release_and_no_second_cut(project: Path) -> None:
     first = triune_json(project, "run")
     second = triune_json(project, "run")
 
@@ -46,7 +46,7 @@ def test_the_same_inputs_give_the_same_release_and_no_second_cut(project: Path):
     assert cuts == ["release_cut", "golden_recorded", "run_finished", "run_finished"]
 
 
-def test_a_commit_that_changes_nothing_pinned_keeps_the_release(project: Path):
+def test_a_commit_that_changes_nothing_pinned_keeps_the_release(project: Path) -> None:
     first = triune_json(project, "run")
     (project / "README.md").write_text("Read me.\n")
     commit(project, "Explain")
@@ -54,7 +54,7 @@ def test_a_commit_that_changes_nothing_pinned_keeps_the_release(project: Path):
     assert triune_json(project, "run")["release"] == first["release"]
 
 
-def test_uncommitted_changes_are_recorded_until_they_are_committed(project: Path):
+def test_uncommitted_changes_are_recorded_until_they_are_committed(project: Path) -> None:
     edit(project / "src/features.py", "3.0", "2.5")
 
     dirty = triune_json(project, "run")
@@ -68,7 +68,7 @@ def test_uncommitted_changes_are_recorded_until_they_are_committed(project: Path
     assert release["commit"] == git(project, "rev-parse", "HEAD").strip()
 
 
-def test_a_diff_says_in_plain_words_what_changed(project: Path):
+def test_a_diff_says_in_plain_words_what_changed(project: Path) -> None:
     first = triune_json(project, "run")["release"]["id"]
     edit(project / "src/features.py", "3.0", "2.5")
     (project / "src/extra.py").write_text("")
@@ -93,7 +93,7 @@ def test_a_diff_says_in_plain_words_what_changed(project: Path):
     assert any(line.startswith("runtime: pandas added: ") for line in lines)
 
 
-def test_a_diff_of_a_release_with_itself_is_empty(project: Path):
+def test_a_diff_of_a_release_with_itself_is_empty(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
 
     assert "nothing changed" in triune(project, "release", "diff", release, "latest").stdout
@@ -102,7 +102,9 @@ def test_a_diff_of_a_release_with_itself_is_empty(project: Path):
 @pytest.mark.parametrize(
     ("part", "where"), [("code", 0), ("data train", 0), ("model", 0), ("tests", 0)]
 )
-def test_verify_fails_after_one_byte_of_a_blob_is_flipped(project: Path, part: str, where: int):
+def test_verify_fails_after_one_byte_of_a_blob_is_flipped(
+    project: Path, part: str, where: int
+) -> None:
     release = triune_json(project, "run")["release"]["id"]
     files = triune_json(project, "release", "show", release)["files"]
     damaged = next(file for file in files[part] if file["size"])
@@ -120,7 +122,7 @@ def test_verify_fails_after_one_byte_of_a_blob_is_flipped(project: Path, part: s
     assert damaged["path"] in document["reasons"][0]["message"]
 
 
-def test_verify_fails_where_the_manifest_itself_is_changed_or_gone(project: Path):
+def test_verify_fails_where_the_manifest_itself_is_changed_or_gone(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     manifest = blob_path(project, release)
     content = manifest.read_bytes()
@@ -136,7 +138,7 @@ def test_verify_fails_where_the_manifest_itself_is_changed_or_gone(project: Path
     assert "manifest" in gone.stdout
 
 
-def test_a_run_mends_a_blob_that_was_changed(project: Path):
+def test_a_run_mends_a_blob_that_was_changed(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     code = triune_json(project, "release", "show", release)["files"]["code"]
     path = blob_path(project, next(file for file in code if file["size"])["digest"])
@@ -147,7 +149,7 @@ def test_a_run_mends_a_blob_that_was_changed(project: Path):
     assert triune(project, "release", "verify", release).returncode == 0
 
 
-def test_prune_lets_go_of_old_releases_and_keeps_the_rest_whole(project: Path):
+def test_prune_lets_go_of_old_releases_and_keeps_the_rest_whole(project: Path) -> None:
     first = triune_json(project, "run")["release"]["id"]
     edit(project / "src/features.py", "3.0", "2.5")
     second = triune_json(project, "run")["release"]["id"]
@@ -166,7 +168,7 @@ def test_prune_lets_go_of_old_releases_and_keeps_the_rest_whole(project: Path):
     assert triune_json(project, "audit", "verify")["verdict"] == "PASS"
 
 
-def test_a_pruned_release_comes_back_when_it_is_cut_again(project: Path):
+def test_a_pruned_release_comes_back_when_it_is_cut_again(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     triune_json(project, "release", "prune", "--keep", "0")
 
@@ -177,7 +179,7 @@ def test_a_pruned_release_comes_back_when_it_is_cut_again(project: Path):
     assert triune(project, "release", "verify", release).returncode == 0
 
 
-def test_audit_at_shows_how_things_stood(project: Path):
+def test_audit_at_shows_how_things_stood(project: Path) -> None:
     first = triune_json(project, "run")["release"]["id"]
     before = triune_json(project, "audit", "log")["events"][-1]["sequence"]
     edit(project / "src/features.py", "3.0", "2.5")
@@ -192,7 +194,7 @@ def test_audit_at_shows_how_things_stood(project: Path):
     assert never["releases"] == []
 
 
-def test_a_head_printed_earlier_must_still_be_part_of_the_chain(project: Path):
+def test_a_head_printed_earlier_must_still_be_part_of_the_chain(project: Path) -> None:
     triune_json(project, "run")
     head = triune_json(project, "audit", "verify")["head"]
     triune_json(project, "run")

@@ -39,7 +39,7 @@ def champion_at(ledger: MemoryLedger, moment: str) -> str | None:
     return record.champion if record else None
 
 
-def test_the_past_is_what_the_events_up_to_then_add_up_to():
+def test_the_past_is_what_the_events_up_to_then_add_up_to() -> None:
     ledger = a_ledger(day(1), day(2), day(3))
 
     assert champion_at(ledger, "2") == "b"
@@ -49,13 +49,13 @@ def test_the_past_is_what_the_events_up_to_then_add_up_to():
     assert champion_at(ledger, "2025-12-31") is None
 
 
-def test_a_clock_that_was_set_back_does_not_tear_the_past():
+def test_a_clock_that_was_set_back_does_not_tear_the_past() -> None:
     ledger = a_ledger(day(1), day(9), day(2))
 
     assert champion_at(ledger, "2026-01-03") == "c"
 
 
-def test_a_moment_that_is_neither_event_nor_time_is_refused():
+def test_a_moment_that_is_neither_event_nor_time_is_refused() -> None:
     ledger = a_ledger(day(1))
 
     with pytest.raises(UsageError, match="neither"):
@@ -64,21 +64,21 @@ def test_a_moment_that_is_neither_event_nor_time_is_refused():
         past(ledger, "2")
 
 
-def test_a_ledger_that_was_cut_short_misses_the_head_that_was_printed():
+def test_a_ledger_that_was_cut_short_misses_the_head_that_was_printed() -> None:
     printed = verify_ledger(a_ledger(day(1), day(2)))
 
     with pytest.raises(LedgerCorruptError, match="cut short"):
         verify_ledger(a_ledger(day(1)), known=printed)
 
 
-def test_a_ledger_that_was_rewritten_does_not_hold_the_head_that_was_printed():
+def test_a_ledger_that_was_rewritten_does_not_hold_the_head_that_was_printed() -> None:
     printed = verify_ledger(a_ledger(day(1), day(2)))
 
     with pytest.raises(LedgerCorruptError, match="rewritten"):
         verify_ledger(a_ledger(day(1), day(3), day(4)), known=printed)
 
 
-def test_a_head_is_read_as_it_was_printed():
+def test_a_head_is_read_as_it_was_printed() -> None:
     head = verify_ledger(a_ledger(day(1)))
 
     assert parse_head(str(head)) == head

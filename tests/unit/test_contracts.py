@@ -59,7 +59,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_every_contract_has_a_breach_planted_here():
+def test_every_contract_has_a_breach_planted_here() -> None:
     names = [
         line.partition("=")[2].strip()
         for line in (ROOT / ".importlinter").read_text().splitlines()
@@ -71,7 +71,7 @@ def test_every_contract_has_a_breach_planted_here():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("contract", BREACHES)
-def test_a_planted_breach_breaks_its_contract(contract: str, copy: Path):
+def test_a_planted_breach_breaks_its_contract(contract: str, copy: Path) -> None:
     file, breach = BREACHES[contract]
     path = copy / "src" / "triune" / file
     content = path.read_text() if path.exists() else '"""Planted."""\n'
@@ -82,7 +82,7 @@ def test_a_planted_breach_breaks_its_contract(contract: str, copy: Path):
 
 
 @pytest.mark.slow
-def test_a_module_that_no_layer_names_breaks_the_layers(copy: Path):
+def test_a_module_that_no_layer_names_breaks_the_layers(copy: Path) -> None:
     (copy / "src" / "triune" / "stray.py").write_text('"""Planted."""\n')
 
     assert "Dependencies point down BROKEN" in lint_imports(copy)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -48,18 +49,18 @@ def a_manifest() -> Manifest:
     )
 
 
-def test_a_manifest_is_read_back_as_it_was_written():
+def test_a_manifest_is_read_back_as_it_was_written() -> None:
     manifest = a_manifest()
 
     assert Manifest.parse(manifest.content) == manifest
     assert Manifest.parse(manifest.content).release_id == manifest.release_id
 
 
-def test_the_id_is_the_digest_of_the_bytes_that_are_stored():
+def test_the_id_is_the_digest_of_the_bytes_that_are_stored() -> None:
     assert a_manifest().release_id == sha256(a_manifest().content)
 
 
-def test_the_same_inputs_give_the_id_that_they_gave_before():
+def test_the_same_inputs_give_the_id_that_they_gave_before() -> None:
     # Changing the format of manifests changes this id, and with it every id in every store.
     assert (
         a_manifest().release_id
@@ -80,16 +81,16 @@ def test_the_same_inputs_give_the_id_that_they_gave_before():
         {"serve": {"kind": "model", "timeout_s": 2}},
     ],
 )
-def test_whatever_is_pinned_changes_the_id(change: dict[str, object]):
-    assert replace(a_manifest(), **change).release_id != a_manifest().release_id  # type: ignore[arg-type] - one of the fields each
+def test_whatever_is_pinned_changes_the_id(change: dict[str, Any]) -> None:
+    assert replace(a_manifest(), **change).release_id != a_manifest().release_id
 
 
-def test_a_manifest_of_a_later_format_is_refused():
+def test_a_manifest_of_a_later_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format"):
         Manifest.parse(b'{"format": 2}')
 
 
-def test_a_tree_does_not_depend_on_the_order_of_its_files():
+def test_a_tree_does_not_depend_on_the_order_of_its_files() -> None:
     one = FileRef(path="b", digest="1", size=1)
     other = FileRef(path="a", digest="2", size=2, executable=True)
 

@@ -16,7 +16,7 @@ def a_release(name: str, *, day: int, pruned_at: str | None = None) -> ReleaseRe
     )
 
 
-def test_what_serves_its_predecessor_and_what_waits_stay():
+def test_what_serves_its_predecessor_and_what_waits_stay() -> None:
     releases = [a_release(name, day=day) for day, name in enumerate("abcdef", start=1)]
     environments = [EnvironmentRecord(name="production", champion="b", previous="a", since="")]
     rollouts = [
@@ -36,7 +36,7 @@ def test_what_serves_its_predecessor_and_what_waits_stay():
     }
 
 
-def test_what_was_pruned_before_is_not_judged_again():
+def test_what_was_pruned_before_is_not_judged_again() -> None:
     releases = [a_release("a", day=1, pruned_at="2026-01-02"), a_release("b", day=2)]
 
     judged = retain(releases, environments=[], rollouts=[], in_use=(), keep=0)

@@ -41,20 +41,19 @@ SIGNATURE = Signature(
     ),
     outputs=Outputs(),
 )
-ARROW = pa.schema(
-    [
-        ("tenure", pa.int32()),
-        ("tickets", pa.int64()),
-        ("spend", pa.float64()),
-        ("contract", pa.string()),
-        ("region", pa.dictionary(pa.int8(), pa.string())),
-        ("enterprise", pa.bool_()),
-        ("referred", pa.bool_()),
-        ("signed_up", pa.date32()),
-        ("last_login", pa.timestamp("ns")),
-        ("nothing", pa.null()),
-    ]
-)
+ARROW_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("tenure", pa.int32()),
+    pa.field("tickets", pa.int64()),
+    pa.field("spend", pa.float64()),
+    pa.field("contract", pa.string()),
+    pa.field("region", pa.dictionary(pa.int8(), pa.string())),
+    pa.field("enterprise", pa.bool_()),
+    pa.field("referred", pa.bool_()),
+    pa.field("signed_up", pa.date32()),
+    pa.field("last_login", pa.timestamp("ns")),
+    pa.field("nothing", pa.null()),
+]
+ARROW = pa.schema(ARROW_FIELDS)
 
 
 def rows(count: int, *, seed: int = 7) -> list[dict[str, Any]]:
@@ -104,7 +103,7 @@ def from_json(values: list[dict[str, Any]]) -> pd.DataFrame:
     return frame_from_values(requests.columns, SIGNATURE)
 
 
-def days(frame: pd.DataFrame) -> pd.DataFrame:
+def days(frame: pd.DataFrame) -> Any:
     return frame.apply(lambda column: (column - pd.Timestamp("2026-06-01")).dt.days)
 
 
@@ -197,7 +196,7 @@ def test_columns_are_in_the_order_of_the_signature_whatever_that_of_the_file(
     ],
 )
 def test_a_dataset_that_is_not_like_the_training_data_is_refused_by_column(
-    tmp_path: Path, column: str, values: pa.Array | None, message: str
+    tmp_path: Path, column: str, values: "pa.Array[Any] | None", message: str
 ) -> None:
     table = pa.Table.from_pylist(rows(2), ARROW)
     index = table.column_names.index(column)

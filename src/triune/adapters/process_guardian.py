@@ -34,6 +34,7 @@ def guard(command: list[str]) -> None:
     child = _start(command)
     _relay(child, ended)
     # Not reaped yet, so the group's number cannot have gone to another.
+    _signal_group(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os.write(CONTROL, str(os.waitstatus_to_exitcode(status)).encode())
 

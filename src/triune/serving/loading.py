@@ -40,16 +40,15 @@ def _load(name: str, content: bytes, *, format: str) -> Estimator:
     try:
         return _LOADERS[format](content)
     except ModuleNotFoundError as error:
+        if not _names_a_module(error):
+            raise ModelError(_describe_damage(name, error, format=format)) from error
         raise ModelError(_describe_missing(name, error)) from error
     except AttributeError as error:
         raise ModelError(_describe_attribute(name, error)) from error
     # Unpickling runs whatever the file says, so it can raise anything.
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        raise ModelError(
-            f"{name} cannot be loaded as {format}: it is truncated, damaged, or something else "
-            f"({type(error).__name__}: {error}); train it again with `triune run`"
-        ) from error
+        raise ModelError(_describe_damage(name, error, format=format)) from error
 
 
 def _mistaken(content: bytes, *, format: str) -> str | None:
@@ -75,6 +74,18 @@ def _mistaken(content: bytes, *, format: str) -> str | None:
             f"{content[:16]!r}; write the model with `joblib.dump`"
         )
     return None
+
+
+def _names_a_module(error: ModuleNotFoundError) -> bool:
+    """Tell a module that is missing from text that was read as a pickle's reference to one."""
+    return all(part.isidentifier() for part in (error.name or "").split("."))
+
+
+def _describe_damage(name: str, error: BaseException, *, format: str) -> str:
+    return (
+        f"{name} cannot be loaded as {format}: it is truncated, damaged, or something else "
+        f"({type(error).__name__}: {error}); train it again with `triune run`"
+    )
 
 
 def _describe_missing(name: str, error: ModuleNotFoundError) -> str:

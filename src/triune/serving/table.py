@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -92,8 +94,9 @@ def _series(column: "pa.Array[Any] | pa.ChunkedArray[Any]", field: Field) -> pd.
     if field.type is None:
         return pd.Series([None] * len(column), dtype=object)
     if field.categories is not None:
-        codes = pc.index_in(column, value_set=pa.array(field.categories)).fill_null(-1).to_numpy()
-        return pd.Series(pd.Categorical.from_codes(codes, categories=list(field.categories)))
+        codes = pc.index_in(column, value_set=pa.array(field.categories)).fill_null(-1)
+        indices: npt.NDArray[np.int32] = codes.to_numpy()
+        return pd.Series(pd.Categorical.from_codes(indices, categories=pd.Index(field.categories)))
     if field.nullable and field.type is FieldType.INTEGER:
         column = column.cast(pa.float64(), safe=False)
     series = column.to_pandas()
