@@ -94,6 +94,12 @@ def an_instance(class_path: str, code: Mapping[str, str], folder: Path) -> bytes
     ).stdout
 
 
+def a_call(class_path: str) -> bytes:
+    """Write a pickle that makes ``module:Class()`` when it is loaded, without importing it here."""
+    module, name = class_path.split(":")
+    return f"c{module}\n{name}\n(tR.".encode()
+
+
 def pickled(value: object) -> bytes:
     """Pickle an object of an installed library."""
     return pickle.dumps(value)

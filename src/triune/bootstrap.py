@@ -1,6 +1,7 @@
 """The composition root: joins a project's settings and the adapters into a context."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from triune.domain.project import PipelineSpec
 from triune.domain.projection import ReleaseRecord
 from triune.gateway.serve import serve
 from triune.operations.context import Context
+from triune.operations.diagnosis import Diagnosis, Subject, diagnose
 from triune.operations.releases import bundle, load_manifest
 from triune.operations.scaffolding import Scaffolded, scaffold
 from triune.ports import Pipeline
@@ -54,6 +56,27 @@ def open_project(start: Path) -> Context:
         lock=FileRunLock(state / "run.lock"),
         clock=SystemClock(),
     )
+
+
+def diagnose_project(start: Path) -> tuple[Diagnosis, ...]:
+    """Look at the machine and at the project that a folder lies in, without writing to it."""
+    installation = LocalInstallation()
+
+    def find() -> Subject:
+        root, spec = load_project(start)
+        ledger = root / STATE_FOLDER / LEDGER_FILE
+        # Its log alone is what is left of one.
+        is_there = any(ledger.parent.glob(f"{LEDGER_FILE}*"))
+        return Subject(
+            root=root,
+            spec=spec,
+            source=GitSource(root),
+            pipeline=_pipeline(root, spec.pipeline),
+            installation=installation,
+            open_ledger=partial(SqlLedger.open, ledger) if is_there else None,
+        )
+
+    return diagnose(installation, find)
 
 
 def scaffold_project(folder: Path, *, example: str) -> Scaffolded:

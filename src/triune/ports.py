@@ -62,6 +62,9 @@ class Ledger(Protocol):
     def changed_records(self) -> tuple[str, ...]:
         """Name the records that are not what the events fold to; none in a sound ledger."""
 
+    def close(self) -> None:
+        """Let go of the database; nothing can be read or written after."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:

@@ -2,24 +2,14 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.processes import DEADLINE_S, is_alive, wait_until, written_pid
 
 from triune.adapters.pipeline.command import CommandPipeline, NoPipeline
 from triune.domain.errors import PipelineError
 from triune.ports import Stages
-
-DEADLINE_S = 20.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.01)
 
 
 def test_the_command_counts_among_what_makes_the_datasets(tmp_path: Path) -> None:
@@ -86,20 +76,12 @@ def test_the_command_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
         "line = 'sleep 1000 & echo $! > pid; wait'\n"
         "CommandPipeline(Path.cwd(), line).run(('run',), progress=print)\n"
     )
-    pid = tmp_path / "pid"
     with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path) as run:
-        wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+        stage = written_pid(tmp_path / "pid")
 
         run.kill()
 
-    def is_gone() -> bool:
-        try:
-            stat = Path(f"/proc/{int(pid.read_text())}/stat").read_text()
-        except OSError:
-            return True
-        return stat.rpartition(")")[2].split()[0] == "Z"
-
-    wait_until(is_gone)
+    wait_until(lambda: not is_alive(stage))
 
 
 def test_figures_are_flattened_to_dotted_names(tmp_path: Path) -> None:

@@ -6,19 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import DEADLINE_S, is_alive, wait_until
 
 from triune.adapters.pipeline.dvc import DvcPipeline, split_stages
 from triune.domain.errors import BusyError, MissingExtraError, PipelineError, UsageError
 from triune.ports import Stages
 
-DEADLINE_S = 60.0
 CHURN = """
 stages:
   train:
@@ -54,13 +53,6 @@ RUN = (
     "pipeline = DvcPipeline(Path.cwd())\n"
     "pipeline.run(pipeline.stages(['train.csv']).datasets, progress=print)\n"
 )
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.01)
 
 
 def shell(folder: Path, *command: str) -> None:
@@ -386,20 +378,12 @@ def run_in_a_process(root: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state == "Z"
-
-
 def kill_in_the_middle(root: Path) -> None:
     define(root, SLOW)
     with run_in_a_process(root) as process:
         process.kill()
     stage = int((root / "pid").read_text())
-    wait_until(lambda: is_gone(stage))
+    wait_until(lambda: not is_alive(stage))
     (root / "go").touch()
 
 
@@ -486,4 +470,4 @@ class TestKilled:
             assert process.wait(DEADLINE_S) != 0
 
         stage = int((root / "pid").read_text())
-        wait_until(lambda: is_gone(stage))
+        wait_until(lambda: not is_alive(stage))

@@ -5,42 +5,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.processes import DEADLINE_S, is_alive, wait_until, written_pid
 
 from triune.adapters.process import TAIL_LINES, Finished, run_command, shell
 from triune.domain.errors import TriuneError
-
-DEADLINE_S = 20.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def run(command: str, folder: Path, **options: float) -> tuple[Finished, list[str]]:
     lines: list[str] = []
     finished = run_command(shell(command), folder=folder, progress=lines.append, **options)  # type: ignore[arg-type] # only seconds
     return finished, lines
-
-
-def written_pid(path: Path) -> int:
-    wait_until(lambda: path.exists() and path.read_text().endswith("\n"))
-    return int(path.read_text())
 
 
 def open_descriptors() -> set[str]:

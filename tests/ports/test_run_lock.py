@@ -5,17 +5,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.processes import DEADLINE_S, wait_until
 
 from triune.adapters.run_lock import FileRunLock
 from triune.domain.errors import BusyError, StoreError
 
-DEADLINE_S = 20.0
 HOLD = (
     "import subprocess, sys\n"
     "from pathlib import Path\n"
@@ -26,13 +25,6 @@ HOLD = (
     "    sys.stdin.read()\n"
     "child.kill()\n"
 )
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def link_folder(folder: Path) -> None:
         lambda folder: (folder / "code" / "params.yaml").unlink(),
         lambda folder: (folder / "model" / "model.joblib").unlink(),
         lambda folder: (folder / "code.tree").unlink(),
+        lambda folder: (folder / "code").rename(folder.parent / "elsewhere"),
     ],
 )
 def test_a_bundle_that_is_not_what_its_manifest_says_is_refused(

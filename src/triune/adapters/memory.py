@@ -75,6 +75,9 @@ class MemoryLedger:
         names = {name_record(type(record), record.key) for record in due ^ stored}
         return tuple(sorted(names))
 
+    def close(self) -> None:
+        """Keep everything: it goes with the object."""
+
     def _fold(self) -> State:
         state = State()
         state.apply(self._events)

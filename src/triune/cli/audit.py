@@ -29,10 +29,11 @@ def log(
 
     from triune.bootstrap import open_project
 
-    ledger = open_project(Path.cwd()).ledger
-    events = deque(ledger.events(aggregate=aggregate), maxlen=limit or None)
+    with open_project(Path.cwd()) as context:
+        events = deque(context.ledger.events(aggregate=aggregate), maxlen=limit or None)
+        head = context.ledger.head()
     if as_json:
-        print_json({"events": [_document(event) for event in events], "head": str(ledger.head())})
+        print_json({"events": [_document(event) for event in events], "head": str(head)})
         return
     if not events:
         typer.echo("nothing happened yet")
@@ -55,8 +56,9 @@ def verify(
     from triune.bootstrap import open_project
     from triune.operations.audit import parse_head, verify_ledger
 
-    ledger = open_project(Path.cwd()).ledger
-    end = verify_ledger(ledger, known=parse_head(head) if head else None)
+    known = parse_head(head) if head else None
+    with open_project(Path.cwd()) as context:
+        end = verify_ledger(context.ledger, known=known)
     if as_json:
         print_json({"verdict": "PASS", "reasons": [], "events": end.sequence, "head": str(end)})
         return
@@ -76,7 +78,8 @@ def at(
     from triune.domain.release import short
     from triune.operations.audit import past
 
-    found = past(open_project(Path.cwd()).ledger, moment)
+    with open_project(Path.cwd()) as context:
+        found = past(context.ledger, moment)
     releases = found.state.all(ReleaseRecord)
     environments = found.state.all(EnvironmentRecord)
     rollouts = [each for each in found.state.all(RolloutRecord) if each.is_open]

@@ -8,12 +8,11 @@ from triune.cli.output import EXIT_CODES, AsJson, print_json, print_table
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check machine and project; say what is missing and how to get it."""
-    from triune.bootstrap import open_project
+    """Check machine and project; say what is missing and how to get it. Nothing is changed."""
+    from triune.bootstrap import diagnose_project
     from triune.domain.verdict import worst
-    from triune.operations.diagnosis import diagnose
 
-    found = diagnose(lambda: open_project(Path.cwd()))
+    found = diagnose_project(Path.cwd())
     verdict = worst(each.verdict for each in found)
     if as_json:
         print_json(
@@ -26,6 +25,10 @@ def doctor(as_json: AsJson = False) -> None:
             }
         )
     else:
-        rows = [(each.name, each.verdict, each.message) for each in found]
+        rows: list[tuple[str, str, str]] = []
+        for each in found:
+            first, *others = each.message.splitlines()
+            rows.append((each.name, each.verdict, first))
+            rows += [("", "", line) for line in others]
         print_table(("what", "verdict", "found"), rows)
     raise typer.Exit(EXIT_CODES[verdict])

@@ -1,5 +1,7 @@
 """`triune init`: a new project from an example, or the lock of one that is there."""
 
+import shlex
+from os.path import realpath
 from pathlib import Path
 from typing import Annotated
 
@@ -27,16 +29,17 @@ def init(
     if lock and example:
         raise UsageError("--lock writes the lock of a project that is there; leave --example out")
     if lock:
-        context = open_project(folder)
-        locked = rewrite_lock(context)
+        with open_project(folder) as context:
+            locked = rewrite_lock(context)
         if as_json:
             print_json({"lock": context.spec.lock, "packages": dict(locked.packages)})
         else:
             typer.echo(f"{context.spec.lock} names {len(locked.packages)} packages")
         return
-    made = scaffold_project(folder.absolute(), example=example or MINIMAL)
+    # Resolved, as `..` and links have neither a name nor a parent to work with.
+    made = scaffold_project(Path(realpath(folder)), example=example or MINIMAL)
     if as_json:
         print_json({"folder": str(made.folder), "example": made.example, "packages": made.packages})
         return
     typer.echo(f"{folder}: the {made.example} example, committed, {made.packages} packages locked")
-    typer.echo(f"next: cd {folder} && triune run")
+    typer.echo(f"next: cd {shlex.quote(str(folder))} && triune run")

@@ -12,6 +12,7 @@ from triune.cli.output import (
     INTERRUPTED_EXIT,
     exit_code_of,
     print_error,
+    print_interruption,
     wants_json,
 )
 from triune.domain.errors import TriuneError, UsageError
@@ -65,7 +66,7 @@ def _describe_slip(error: typer.TyperException) -> str:
 def main() -> None:
     """Run the command and exit with its code."""
     try:
-        code = app(standalone_mode=False)
+        sys.exit(_run())
     except TriuneError as error:
         print_error(error, as_json=wants_json())
         sys.exit(exit_code_of(error))
@@ -74,10 +75,17 @@ def main() -> None:
         print_error(slip, as_json=wants_json())
         sys.exit(exit_code_of(slip))
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("\ninterrupted: nothing recorded is lost, run it again to go on", err=True)
+        print_interruption(as_json=wants_json())
         sys.exit(INTERRUPTED_EXIT)
     except BrokenPipeError:
         # Whoever read our output has seen enough (`triune audit log | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run() -> int:
+    code = app(standalone_mode=False)
+    if code == INTERRUPTED_EXIT:
+        # What Typer makes of Ctrl-C within a command.
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0

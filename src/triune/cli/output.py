@@ -62,6 +62,14 @@ def print_error(error: TriuneError, *, as_json: bool) -> None:
     typer.echo(f"error: {error}", err=True)
 
 
+def print_interruption(*, as_json: bool) -> None:
+    """Say that Ctrl-C was heard."""
+    message = "interrupted: nothing recorded is lost, run it again to go on"
+    if as_json:
+        print_json(error_document("INTERRUPTED", message))
+    typer.echo(f"\n{message}", err=True)
+
+
 def error_document(code: str, message: str) -> dict[str, Any]:
     """Turn a fault into the JSON document that every command prints of one."""
     reason = Reason(code=code, message=message)

@@ -26,11 +26,9 @@ def list_(as_json: AsJson = False) -> None:
     from triune.domain.projection import ReleaseRecord
     from triune.domain.release import short
 
-    records = sorted(
-        open_project(Path.cwd()).ledger.all(ReleaseRecord),
-        key=lambda each: each.cut_at,
-        reverse=True,
-    )
+    with open_project(Path.cwd()) as context:
+        records = context.ledger.all(ReleaseRecord)
+    records = tuple(sorted(records, key=lambda each: each.cut_at, reverse=True))
     if as_json:
         print_json({"releases": [asdict(each) for each in records]})
         return
@@ -57,10 +55,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from triune.bootstrap import open_project
     from triune.operations.releases import find_release, load_manifest, load_tree
 
-    context = open_project(Path.cwd())
-    release = find_release(context, name)
-    manifest = load_manifest(context, release)
-    trees = {part: load_tree(context.store, digest) for part, digest in manifest.trees.items()}
+    with open_project(Path.cwd()) as context:
+        release = find_release(context, name)
+        manifest = load_manifest(context, release)
+        trees = {part: load_tree(context.store, digest) for part, digest in manifest.trees.items()}
     if as_json:
         print_json(
             {
@@ -114,15 +112,15 @@ def diff(
     from triune.operations.comparing import compare_releases
     from triune.operations.releases import find_release
 
-    context = open_project(Path.cwd())
-    if predictions:
-        report_progress("scoring the holdout by both releases")
-    changes = compare_releases(
-        context,
-        find_release(context, before),
-        find_release(context, after),
-        by_predictions=predictions,
-    )
+    with open_project(Path.cwd()) as context:
+        if predictions:
+            report_progress("scoring the holdout by both releases")
+        changes = compare_releases(
+            context,
+            find_release(context, before),
+            find_release(context, after),
+            by_predictions=predictions,
+        )
     if as_json:
         print_json(asdict(changes))
         return
@@ -138,10 +136,10 @@ def verify(name: Name, as_json: AsJson = False) -> None:
     from triune.domain.verdict import Verdict
     from triune.operations.releases import find_release, verify_release
 
-    context = open_project(Path.cwd())
-    release = find_release(context, name)
-    report_progress(f"reading release {short(release.id)}")
-    findings = verify_release(context, release)
+    with open_project(Path.cwd()) as context:
+        release = find_release(context, name)
+        report_progress(f"reading release {short(release.id)}")
+        findings = verify_release(context, release)
     verdict = Verdict.FAIL if findings else Verdict.PASS
     if as_json:
         print_json(
@@ -177,9 +175,8 @@ def prune(
     from triune.domain.release import short
     from triune.operations.pruning import prune_releases
 
-    pruned = prune_releases(
-        open_project(Path.cwd()), keep=keep, rehearse=rehearse, progress=report_progress
-    )
+    with open_project(Path.cwd()) as context:
+        pruned = prune_releases(context, keep=keep, rehearse=rehearse, progress=report_progress)
     if as_json:
         print_json(
             {

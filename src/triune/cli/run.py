@@ -29,7 +29,8 @@ def run(
     from triune.bootstrap import open_project
     from triune.operations import runs
 
-    report = runs.run(open_project(Path.cwd()), progress=report_progress, wait=wait)
+    with open_project(Path.cwd()) as context:
+        report = runs.run(context, progress=report_progress, wait=wait)
     if as_json:
         print_json(_document(report))
     else:

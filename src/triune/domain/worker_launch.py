@@ -1,8 +1,11 @@
 """How a release's worker is launched, and what it says first; for all who launch one.
 
-A worker is a process on one end of a Unix socket pair, which it inherits as a file descriptor.
-Its first frame is a `Reply`: status 200 and what the model answers, or 500 and why it could not
-start. It ends when the other end of the pair is closed, so no worker outlives who launched it.
+A worker is a process that leads a group of its own and inherits one end each of two Unix socket
+pairs. On one, the connection, its first frame is a `Reply`: status 200 and what the model answers,
+or 500 and why it could not start. When that closes, the worker ends by itself. On the other, the
+lifeline, nothing is ever sent: when it closes, as it does when whoever launched the worker is
+killed, the kernel kills the worker and all of its group. Processes that leave the group (a daemon
+that calls ``setsid``) are beyond reach.
 """
 
 import json
@@ -36,7 +39,9 @@ _FAULTS: Final[dict[str, type[TriuneError]]] = {
 }
 
 
-def worker_command(*, python: str, bundle: str, manifest: str, connection: int) -> tuple[str, ...]:
+def worker_command(
+    *, python: str, bundle: str, manifest: str, connection: int, lifeline: int
+) -> tuple[str, ...]:
     """Say what to execute: a worker on a bundle whose manifest has the digest ``manifest``."""
     return (
         python,
@@ -48,6 +53,8 @@ def worker_command(*, python: str, bundle: str, manifest: str, connection: int) 
         manifest,
         "--connection",
         str(connection),
+        "--lifeline",
+        str(lifeline),
     )
 
 

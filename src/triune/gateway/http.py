@@ -1,5 +1,6 @@
 """The HTTP face of one release, as a raw ASGI application: bytes in, the worker's bytes out."""
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -115,9 +116,7 @@ class ReleaseApp:
         body = await _read_body(scope, receive)
         if body is None:
             return Response.refusing(
-                413,
-                f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer rows at once",
-                connection="close",
+                413, f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer rows at once"
             )
         try:
             reply = await self._worker.ask(Call(verb=Verb.PREDICT, arguments={}, body=body))
@@ -125,6 +124,11 @@ class ReleaseApp:
             return Response.refusing(503, str(error), retry_after=str(RETRY_AFTER_S))
         except UnansweredError as error:
             return Response.refusing(504, str(error))
+        except CancelledError:
+            # Done by the server alone, as it stops, to requests that take too long to wait for.
+            return Response.refusing(
+                503, "the server is stopping; ask again", retry_after=str(RETRY_AFTER_S)
+            )
         return Response(
             status=reply.status,
             body=reply.body,
@@ -149,7 +153,11 @@ class ReleaseApp:
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """Read a body to its end; None where it is too large, of which no more is read."""
+    """Read a body to its end; None where it is too large.
+
+    The server throws away what then still comes. Were the connection closed instead, a client
+    that sends all before it reads would see a broken pipe and no answer.
+    """
     declared = _header(scope, b"content-length")
     if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
         return None

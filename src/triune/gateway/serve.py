@@ -29,7 +29,8 @@ def serve(
 ) -> None:
     """Serve the release in ``bundle`` until SIGINT or SIGTERM; requests on their way are answered.
 
-    To be called from the main thread. No process is left behind, however this one ends.
+    To be called from the main thread, of a process that ends soon after it was told to stop. No
+    process is left behind, however this one ends.
 
     Parameters
     ----------
@@ -47,9 +48,12 @@ def serve(
     """
     with _listen(host, port) as listener:
         timeout_s = _read_timeout(bundle)
-        launch = Launch(bundle=bundle, release=release_id)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(launch, listener, timeout_s=timeout_s, on_ready=on_ready))
+        link = WorkerLink(Launch(bundle=bundle, release=release_id), timeout_s=timeout_s)
+        with (
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            _told_by_signal(runner.get_loop()) as stop,
+        ):
+            runner.run(_serve(link, listener, stop, release=release_id, on_ready=on_ready))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -74,16 +78,36 @@ def _read_timeout(bundle: Path) -> float:
     return float(manifest.serve.get("timeout_s", DEFAULT_TIMEOUT_S))
 
 
-async def _serve(
-    launch: Launch, listener: socket.socket, *, timeout_s: float, on_ready: Callable[[str], None]
-) -> None:
+@contextmanager
+def _told_by_signal(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
+    """Tell of SIGINT and SIGTERM by an event; once told, the process ignores both for good.
+
+    What follows is tidying up, which a second Ctrl-C must not cut short.
+    """
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    link = WorkerLink(launch, timeout_s=timeout_s)
+
+    def tell(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)
+
+
+async def _serve(
+    link: WorkerLink,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    release: str,
+    on_ready: Callable[[str], None],
+) -> None:
     try:
         if await _unless(stop, link.open()):
-            await _answer(ReleaseApp(link, release=launch.release), listener, stop, on_ready)
+            await _answer(ReleaseApp(link, release=release), listener, stop, on_ready)
     finally:
         await link.close()
 

@@ -37,9 +37,14 @@ class WorkerProcess:
     """A worker that runs, or ran; whoever asks must await each answer before the next call."""
 
     def __init__(
-        self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        process: Process,
+        lifeline: socket.socket,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         self._process = process
+        self._lifeline = lifeline
         self._reader = reader
         self._writer = writer
 
@@ -56,6 +61,8 @@ class WorkerProcess:
         try:
             await worker._read_start(timeout_s=launch.start_timeout_s)  # noqa: SLF001 - our own
         except BaseException:
+            # It has answered nothing yet, and so has nothing to tidy up.
+            worker.kill()
             await worker.end()
             raise
         return worker
@@ -89,36 +96,41 @@ class WorkerProcess:
         # A worker ends by itself when its line closes. And whoever waits for a reply wakes up,
         # even where a process that the worker forked holds the other end open.
         self._writer.transport.abort()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_S):
-                await self._process.wait()
-        self._kill_group()
-        await self._process.wait()
+        with self._lifeline:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_S):
+                    await self._process.wait()
+            self._kill_group()
+            await self._process.wait()
 
     @classmethod
     async def _launch(cls, launch: Launch) -> "WorkerProcess":
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
+        held, lifeline = socket.socketpair()
+        try:
+            with theirs, lifeline:
                 process = await asyncio.create_subprocess_exec(
                     *worker_command(
                         python=sys.executable,
                         bundle=str(launch.bundle.resolve()),
                         manifest=launch.release,
                         connection=theirs.fileno(),
+                        lifeline=lifeline.fileno(),
                     ),
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(theirs.fileno(), lifeline.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     # What the release's code prints is for whoever reads the gateway's log.
                     stdout=STDERR,
                     env=worker_environment(os.environ),
                     start_new_session=True,
                 )
-            except BaseException:
-                ours.close()
-                raise
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        return cls(process, reader, writer)
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+        except BaseException:
+            # The worker, where there is one already, goes with its lifeline.
+            held.close()
+            ours.close()
+            raise
+        return cls(process, held, reader, writer)
 
     async def _read_start(self, *, timeout_s: float) -> None:
         try:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from triune.domain.canonical import Json
 from triune.domain.events import Event, EventDraft, EventKind
@@ -23,7 +25,10 @@ from triune.ports import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One project and its ports; ``root`` is the folder of its ``triune.yaml``."""
+    """One project and its ports; ``root`` is the folder of its ``triune.yaml``.
+
+    As a context manager it closes the ledger at the end.
+    """
 
     root: Path
     spec: ProjectSpec
@@ -37,6 +42,17 @@ class Context:
     scratch: Scratch
     lock: RunLock
     clock: Clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ledger.close()
 
 
 def timestamp(moment: datetime) -> str:

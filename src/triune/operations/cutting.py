@@ -9,6 +9,7 @@ from triune.domain.canonical import Json
 from triune.domain.errors import (
     ConfigError,
     DatasetError,
+    LockError,
     ModelError,
     NothingIncludedError,
     RuntimeMismatchError,
@@ -32,7 +33,7 @@ from triune.domain.project import DatasetSpec, ModelSpec
 from triune.domain.projection import ReleaseRecord
 from triune.operations.context import Context, record
 from triune.operations.releases import running
-from triune.ports import Checkout
+from triune.ports import Checkout, Installation
 
 TESTS = "tests"
 GLOB = "*?["
@@ -47,32 +48,38 @@ class Cut:
     is_new: bool
 
 
-def require_runtime(context: Context) -> bytes:
-    """Read the project's lock, and see that what is installed equals it.
+def require_runtime(root: Path, lock: str, installation: Installation) -> bytes:
+    """Read a project's lock, and see that what is installed equals it.
 
     Raises
     ------
     ConfigError
         There is no lock.
+    LockError
+        It is no text, or says anything else than exact versions.
     RuntimeMismatchError
         A locked package is missing, or installed in another version.
     """
-    path = context.root / context.spec.lock
+    path = root / lock
     if not path.is_file():
         raise ConfigError(
-            f"there is no {context.spec.lock} (runtime.lock in triune.yaml), so a release could "
-            "not say what it runs on; write it from what is installed: `triune init --lock .`"
+            f"there is no {lock} (runtime.lock in triune.yaml), so a release could not say what "
+            "it runs on; write it from what is installed: `triune init --lock .`"
         )
     content = path.read_bytes()
-    differences = mismatches(
-        parse_lock(content.decode("utf-8-sig")), context.installation.versions()
-    )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LockError(
+            f"{lock} is no text in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8, "
+            "or write it anew from what is installed: `triune init --lock .`"
+        ) from error
+    differences = mismatches(parse_lock(text), installation.versions())
     if differences:
         listed = "; ".join(str(difference) for difference in differences)
         raise RuntimeMismatchError(
-            f"what is installed differs from {context.spec.lock}: {listed}; install what it "
-            f"names (`pip install -r {context.spec.lock}`), or lock what is installed now: "
-            "`triune init --lock .`"
+            f"what is installed differs from {lock}: {listed}; install what it names "
+            f"(`pip install -r {lock}`), or lock what is installed now: `triune init --lock .`"
         )
     return content
 
@@ -93,7 +100,7 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
     }
     if spec.model:
         _require_columns(spec.model, spec.datasets, fields)
-        model_files = _model_files(context.root, spec.model)
+        artifact = model_files(context.root, spec.model)
     machine = context.installation.machine()
     manifest = Manifest(
         code=_store_tree(context, context.source.files(spec.include)),
@@ -121,7 +128,7 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
     inputs = tuple(field for field in fields["train"] if field.name not in spec.model.not_features)
     draft = replace(
         manifest,
-        model=_store_model(context, spec.model, model_files),
+        model=_store_model(context, spec.model, artifact),
         golden=_store_golden(context, files["train"], inputs),
         signature=Signature(inputs=inputs, outputs=Outputs()),
     )
@@ -209,6 +216,25 @@ def dataset_files(root: Path, dataset: DatasetSpec) -> tuple[Path, ...]:
     return files
 
 
+def model_files(root: Path, model: ModelSpec) -> tuple[Path, ...]:
+    """Find the files of the model.
+
+    Raises
+    ------
+    ModelError
+        There is none, or it is empty.
+    """
+    path = root / model.artifact
+    if not path.is_file():
+        raise ModelError(
+            f"there is no model at {model.artifact} (model.artifact in triune.yaml); the "
+            "pipeline did not make it, or makes it somewhere else"
+        )
+    if path.stat().st_size == 0:
+        raise ModelError(f"{model.artifact} is empty; train it again with `triune run`")
+    return (path,)
+
+
 def _require_columns(
     model: ModelSpec,
     datasets: Sequence[DatasetSpec],
@@ -244,18 +270,6 @@ def _list_columns(names: Iterable[str]) -> str:
 def _is_compatible(train: FieldType | None, other: FieldType | None) -> bool:
     numbers = {FieldType.INTEGER, FieldType.NUMBER}
     return train == other or None in (train, other) or {train, other} == numbers
-
-
-def _model_files(root: Path, model: ModelSpec) -> tuple[Path, ...]:
-    path = root / model.artifact
-    if not path.is_file():
-        raise ModelError(
-            f"there is no model at {model.artifact} (model.artifact in triune.yaml); the "
-            "pipeline did not make it, or makes it somewhere else"
-        )
-    if path.stat().st_size == 0:
-        raise ModelError(f"{model.artifact} is empty; train it again with `triune run`")
-    return (path,)
 
 
 def _store_model(context: Context, model: ModelSpec, files: Sequence[Path]) -> ModelRef:

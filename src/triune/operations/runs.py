@@ -115,7 +115,7 @@ def run(context: Context, *, progress: Progress, wait: bool) -> RunReport:
 
 def _run_steps(context: Context, checkout: Checkout, steps: _Steps) -> Cut:
     with steps.step("datasets") as say:
-        lock = require_runtime(context)
+        lock = require_runtime(context.root, context.spec.lock, context.installation)
         stages = context.pipeline.stages([dataset.path for dataset in context.spec.datasets])
         context.pipeline.run(stages.datasets, progress=steps.progress)
         say(_list_stages(stages.datasets))

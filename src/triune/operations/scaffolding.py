@@ -1,21 +1,33 @@
 """Lays out a new project from a template, and locks what it needs from what is installed."""
 
+import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from triune.domain.errors import SourceError, UsageError, nearest
+from triune.domain.errors import UsageError, nearest
 from triune.domain.lock import Lock, render_lock
 from triune.operations.context import Context
 from triune.ports import Installation, Source
 
 MINIMAL = "minimal"
 LOCK_FILE = "requirements.lock"
-_NOT_COPIED = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", ".*_cache", ".triune", "requirements.lock", "data", "models", "dvc.lock"
+# What work in a template leaves in it: at its top, and anywhere.
+_MADE_BY_RUNS = (
+    ".dvc/cache",
+    ".dvc/tmp",
+    ".triune",
+    ".venv",
+    "data",
+    "dvc.lock",
+    "metrics.json",
+    "models",
+    LOCK_FILE,
 )
+_BYTECODE_AND_CACHES = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,32 +54,29 @@ def scaffold(
 ) -> Scaffolded:
     """Lay a template out as a fresh repository with one commit, its lock included.
 
-    Interrupted anywhere, the folder is left as it was.
+    Ended early by anything raised (Ctrl-C, say), the folder is left as it was.
 
     Raises
     ------
     UsageError
-        There is no such template, the folder holds something, or the template needs a package
-        that is not installed.
+        There is no such template, the folder holds something or cannot be written, or the
+        template needs a package that is not installed.
     """
-    examples = list_examples(templates)
-    if example not in examples:
-        raise UsageError(
-            f"there is no example {example!r}"
-            f"{nearest(example, examples) or '; there are ' + ', '.join(examples)}"
-        )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty; name a folder that is new or empty")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    _require_example(example, list_examples(templates))
     try:
-        shutil.copytree(templates / example, draft, ignore=_NOT_COPIED)
-        lock = lock_imports(_python_files(draft / "src"), installation)
-        (draft / LOCK_FILE).write_text(render_lock(lock), encoding="utf-8")
-        source_at(draft).initialise(message=f"Start from the {example} example")
-        _move(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _require_folder(folder)
+        _require_empty(folder)
+        with _draft_of(folder) as draft:
+            _copy(templates / example, draft)
+            lock = lock_imports(_python_files(draft / "src"), installation)
+            (draft / LOCK_FILE).write_text(render_lock(lock), encoding="utf-8")
+            source_at(draft).initialise(message=f"Start from the {example} example")
+            _move(draft, folder)
+    except OSError as error:
+        raise UsageError(
+            f"cannot lay out a project in {folder}: {_reason(error)}; make room or give access "
+            "there, or name another folder"
+        ) from error
     return Scaffolded(folder=folder, example=example, packages=len(lock.packages))
 
 
@@ -77,15 +86,23 @@ def rewrite_lock(context: Context) -> Lock:
     Raises
     ------
     UsageError
-        The code imports something that is not installed.
+        The code imports something that is not installed, or the lock cannot be written.
     """
     included = context.source.files(context.spec.include)
     sources = [context.root / path for path in included if path.suffix == ".py"]
     lock = lock_imports(sources, context.installation)
     path = context.root / context.spec.lock
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.write_text(render_lock(lock), encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(render_lock(lock), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {_reason(error)}; make room or give access there"
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
     return lock
 
 
@@ -110,13 +127,72 @@ def _python_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
+def _require_example(name: str, examples: Sequence[str]) -> None:
+    if name not in examples:
+        hint = nearest(name, examples) or f"; there are {', '.join(examples)}"
+        raise UsageError(f"there is no example {name!r}{hint}")
+
+
+def _require_folder(folder: Path) -> None:
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise UsageError(f"{there} is no folder; name a folder that is new or empty")
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; name a folder that is new or empty")
+
+
+@contextmanager
+def _draft_of(folder: Path) -> Iterator[Path]:
+    """Name a place to prepare a folder's content in; nothing of it is left at the end.
+
+    A folder that is there may be somebody's working directory, or the top of a file system of
+    its own: its content is prepared inside of it, that of a new one beside it.
+    """
+    place = folder if folder.is_dir() else folder.parent
+    draft = place / f".{folder.name}.{secrets.token_hex(4)}"
+    made = [each for each in (place, *place.parents) if not each.exists()]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        yield draft
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        for each in made:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def _copy(template: Path, draft: Path) -> None:
+    made_by_runs = {template / name for name in _MADE_BY_RUNS}
+
+    def leave_out(folder: str, names: list[str]) -> set[str]:
+        made = {name for name in names if Path(folder, name) in made_by_runs}
+        return made | _BYTECODE_AND_CACHES(folder, names)
+
+    shutil.copytree(template, draft, ignore=leave_out)
+
+
 def _move(draft: Path, folder: Path) -> None:
     if not folder.exists():
         draft.rename(folder)
         return
-    # The folder may be somebody's working directory: it is filled, not replaced.
+    places = [folder / each.name for each in sorted(draft.iterdir())]
     try:
-        for path in sorted(draft.iterdir()):
-            path.rename(folder / path.name)
-    except OSError as error:
-        raise SourceError(f"cannot write to {folder}: {error.strerror}") from error
+        for place in places:
+            (draft / place.name).rename(place)
+        draft.rmdir()
+    except BaseException:
+        for place in places:
+            # Whatever has left the draft is where it belongs by now: it was not there before.
+            if not os.path.lexists(draft / place.name):
+                place.rename(draft / place.name)
+        raise
+
+
+def _reason(error: OSError) -> str:
+    # What `copytree` raises lists a source, a destination and a reason for each file.
+    reasons = [str(each[-1]) for each in error.args[0]] if isinstance(error, shutil.Error) else []
+    return error.strerror or "; ".join(reasons[:1]) or type(error).__name__

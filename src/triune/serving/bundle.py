@@ -77,7 +77,7 @@ def _verified(root: Path, tree: Tree) -> Iterator[tuple[str, bytes]]:
     """Read the files of a tree one by one, having seen that there are no others."""
     named = {file.path: file.digest for file in tree.files}
     # A module or bytecode that nobody named would be imported like any other.
-    foreign = sorted(set(_paths(root)) - named.keys())
+    foreign = sorted(_files(root) - named.keys())
     if foreign:
         raise TamperedError(
             f"{root.name}/{foreign[0]} is not part of the release; remove it, "
@@ -85,6 +85,15 @@ def _verified(root: Path, tree: Tree) -> Iterator[tuple[str, bytes]]:
         )
     for path, digest in named.items():
         yield path, _read(root / path, digest=digest)
+
+
+def _files(root: Path) -> set[str]:
+    try:
+        return set(_paths(root))
+    except OSError as error:
+        raise TamperedError(
+            f"{root.name}/ of the release cannot be read ({error.strerror}); lay it out anew"
+        ) from error
 
 
 def _paths(root: Path, prefix: str = "") -> Iterator[str]:

@@ -16,7 +16,7 @@ from triune.domain.refusal import Refusal
 from triune.domain.worker_launch import started
 from triune.serving.answers import to_answers, write_answers
 from triune.serving.bundle import VerifiedBundle
-from triune.serving.loading import load_model
+from triune.serving.loading import Estimator, load_model
 from triune.serving.model import InvalidAnswerError, Model, Predicted
 from triune.serving.requests import read_requests
 from triune.serving.table import frame_from_arrow, frame_from_values
@@ -90,7 +90,7 @@ def open_release(bundle: VerifiedBundle) -> LoadedRelease:
     """
     _enter(bundle.code)
     ref, declared = bundle.model, bundle.signature.outputs
-    model = Model(load_model(ref.path, bundle.model_content, format=ref.format), task=ref.task)
+    model = Model(_load(bundle), task=ref.task)
     # A draft, whose worker is asked what its model answers, declares nothing yet.
     if declared not in (Outputs(), model.outputs):
         raise ModelError(
@@ -98,6 +98,38 @@ def open_release(bundle: VerifiedBundle) -> LoadedRelease:
             "cut it again with `triune run`"
         )
     return LoadedRelease(model, bundle.signature, ref)
+
+
+def _load(bundle: VerifiedBundle) -> Estimator:
+    ref = bundle.model
+    try:
+        return load_model(ref.path, bundle.model_content, format=ref.format)
+    except ModelError as error:
+        cause = error.__cause__
+        line = _line_of(cause, bundle.code)
+        if cause is None or line is None or isinstance(cause, ModuleNotFoundError):
+            raise
+        raise ModelError(
+            f"{ref.path} cannot be loaded: {line} of the release's code raised "
+            f"{type(cause).__name__}: {cause}; mend it, and cut a release with `triune run`"
+        ) from cause
+
+
+def _line_of(error: BaseException | None, code: Path) -> str | None:
+    """Name the line of the release's code that raised an error, if one of them did."""
+    if error is None:
+        return None
+    lines = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append((error.filename, error.lineno))
+    return next(
+        (
+            f"{Path(name).relative_to(code)}, line {line},"
+            for name, line in reversed(lines)
+            if Path(name).is_relative_to(code)
+        ),
+        None,
+    )
 
 
 def _enter(code: Path) -> None:

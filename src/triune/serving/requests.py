@@ -1,6 +1,7 @@
 """Reads the body of a request against a release's signature, and says what is wrong with it."""
 
 import datetime as dt
+import json
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from triune.domain.manifest import Field, FieldType, Signature
 from triune.domain.refusal import InputProblem, Refusal
 
 MAX_PROBLEMS: Final = 20
+_NOT_FINITE: Final = (
+    "is NaN or infinite, which JSON does not have; give a number, or null for a missing value"
+)
 
 Row = dict[str, Json]
 
@@ -40,7 +44,9 @@ def read_requests(
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Refusal(status=400, detail=f"the body is not JSON: {error}")
+        return _refuse_not_finite(body) or Refusal(
+            status=400, detail=f"the body is not JSON: {error}"
+        )
     except RecursionError:
         return Refusal(status=400, detail="the body is nested too deeply")
     rows = document if isinstance(document, list) else [document]
@@ -50,6 +56,23 @@ def read_requests(
         if not problems:
             return Requests(columns=columns, count=len(rows), is_list=document is rows)
     return _refuse(problems, is_list=document is rows)
+
+
+def _refuse_not_finite(body: bytes) -> Refusal | None:
+    """Name the fields that hold NaN or an infinity: no JSON, yet what Python's json writes."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    rows = document if isinstance(document, list) else [document]
+    problems = [
+        InputProblem(message=_NOT_FINITE, field=name, row=index)
+        for index, row in enumerate(rows)
+        if isinstance(row, dict)
+        for name, value in row.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    return _refuse(problems, is_list=document is rows) if problems else None
 
 
 def _refuse(problems: Sequence[InputProblem], *, is_list: bool) -> Refusal:
@@ -181,7 +204,7 @@ def _kind(value: Json) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"the number {value}" if math.isfinite(value) else "no finite number"
+            return f"the number {value}"
         case str():
             return f"the string {value if len(value) <= 40 else value[:40] + '...'!r}"
         case list():

@@ -14,6 +14,7 @@ from triune.domain.errors import ModelError, TriuneError, WorkerError
 from triune.domain.worker_launch import not_started, started
 from triune.serving.bundle import VerifiedBundle, verify_bundle
 from triune.serving.connection import Connection
+from triune.serving.lifeline import hang_on
 
 if TYPE_CHECKING:
     from triune.serving.release import LoadedRelease
@@ -23,6 +24,7 @@ def main() -> int:
     """Run until the other side of the connection is gone."""
     faulthandler.enable()
     arguments = _parse_arguments()
+    hang_on(arguments.lifeline)
     connection = Connection(arguments.connection)
     try:
         release = _open(
@@ -60,7 +62,10 @@ def _parse_arguments() -> Namespace:
     parser.add_argument("--bundle", type=Path, required=True, help="the folder to run")
     parser.add_argument("--manifest", required=True, help="sha256 of its manifest")
     parser.add_argument(
-        "--connection", type=int, required=True, help="descriptor of an inherited socket"
+        "--connection", type=int, required=True, help="descriptor of the socket to answer on"
+    )
+    parser.add_argument(
+        "--lifeline", type=int, required=True, help="descriptor of the socket to live by"
     )
     return parser.parse_args()
 

@@ -157,9 +157,12 @@ def _forget_dead_holders(repo: Repo) -> None:
 
 def _is_dvc(pid: int) -> bool:
     try:
-        return pid != os.getpid() and b"dvc" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
         return False
+    # `dvc repro` or `python -m dvc repro`; an editor of dvc.yaml is none, and `_alone` has seen
+    # that there is no process like this one.
+    return any(Path(word).name == "dvc" for word in words)
 
 
 @contextmanager

@@ -19,12 +19,17 @@ class PredictionCache:
         self._folder = folder
 
     def find(self, *, release: str, dataset: str) -> Predictions | None:
-        """Find the predictions of a release (its id) for a dataset (its digest)."""
+        """Find the predictions of a release (its id) for a dataset (its digest).
+
+        A cache that cannot be read holds nothing.
+        """
+        with suppress(OSError):
+            return self._find(release, dataset)
+        return None
+
+    def _find(self, release: str, dataset: str) -> Predictions | None:
         for path in sorted((self._folder / release).glob(f"{dataset}.*.arrow")):
-            try:
-                content = path.read_bytes()
-            except OSError:
-                continue
+            content = path.read_bytes()
             if path.name == f"{dataset}.{sha256(content)}.arrow":
                 return read_predictions(content)
             path.unlink(missing_ok=True)

@@ -73,7 +73,8 @@ class ProcessScorer:
         release = sha256((bundle / BUNDLE_MANIFEST).read_bytes())
         with (
             tempfile.TemporaryFile() as log,
-            tempfile.TemporaryDirectory(prefix="triune-scores-") as folder,
+            # In the bundle, which whoever laid it out sweeps up where this process is killed.
+            tempfile.TemporaryDirectory(prefix="scores-", dir=bundle) as folder,
             _launched(bundle, release, log) as line,
         ):
             outputs = read_start(line.receive(timeout_s=self._start_timeout_s))
@@ -137,16 +138,18 @@ class ProcessWorker:
 @contextmanager
 def _launched(bundle: Path, release: str, log: BinaryIO) -> Iterator["_Line"]:
     ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
+    held, lifeline = socket.socketpair()
+    with ours, held:
+        with theirs, lifeline:
             process = subprocess.Popen(
                 worker_command(
                     python=sys.executable,
                     bundle=str(bundle.resolve()),
                     manifest=release,
                     connection=theirs.fileno(),
+                    lifeline=lifeline.fileno(),
                 ),
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), lifeline.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -192,7 +195,7 @@ class _Line:
         WorkerError
             The worker is dead, or did not answer in time and was killed for it.
         """
-        deadline = monotonic() + timeout_s
+        deadline = _Deadline(timeout_s)
         unsent = memoryview(encode_call(call))
         while unsent:
             unsent = unsent[self._attempt(partial(self._socket.send, unsent), deadline) :]
@@ -200,7 +203,7 @@ class _Line:
 
     def receive(self, *, timeout_s: float) -> Reply:
         """Wait for the reply that nothing was asked for: the first."""
-        return self._receive(monotonic() + timeout_s)
+        return self._receive(_Deadline(timeout_s))
 
     def last_words(self) -> str:
         """Quote the end of what the worker printed, if it did."""
@@ -210,12 +213,12 @@ class _Line:
         lines = os.pread(descriptor, LAST_BYTES, start).decode(errors="replace").splitlines()
         return "".join(f"\n  | {line}" for line in lines[-LAST_LINES:])
 
-    def _receive(self, deadline: float) -> Reply:
+    def _receive(self, deadline: "_Deadline") -> Reply:
         header_size, body_size = lengths(self._receive_exactly(PREFIX.size, deadline))
         header = self._receive_exactly(header_size, deadline)
         return decode_reply(header, self._receive_exactly(body_size, deadline))
 
-    def _receive_exactly(self, count: int, deadline: float) -> bytes:
+    def _receive_exactly(self, count: int, deadline: "_Deadline") -> bytes:
         content = bytearray(count)
         unread = memoryview(content)
         while unread:
@@ -225,19 +228,22 @@ class _Line:
             unread = unread[received:]
         return bytes(content)
 
-    def _attempt(self, move: Callable[[], int], deadline: float) -> int:
+    def _attempt(self, move: Callable[[], int], deadline: "_Deadline") -> int:
         """Move some bytes, for as long as the worker lives and there is time."""
+        is_over = False
         while True:
             try:
                 return move()
             except TimeoutError:
-                if self._process.poll() is not None:
+                if is_over:
                     raise self._died() from None
-                if monotonic() > deadline:
+                # Once more: it may have answered just before it ended.
+                is_over = self._process.poll() is not None
+                if not is_over and deadline.has_passed():
                     self._process.kill()
                     raise WorkerError(
-                        "the release's worker did not answer in time and was killed; "
-                        f"look for what hangs in the release's code{self.last_words()}"
+                        f"the release's worker did not answer in {deadline.timeout_s:g} s "
+                        f"and was killed; look for what hangs in its code{self.last_words()}"
                     ) from None
             except ConnectionError:
                 raise self._died() from None
@@ -247,3 +253,14 @@ class _Line:
             self._process.wait(timeout=GRACE_S)
         how = describe_exit(self._process.returncode)
         return WorkerError(f"the release's worker {how}{self.last_words()}")
+
+
+class _Deadline:
+    """The moment when ``timeout_s`` from now have passed."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._at = monotonic() + timeout_s
+
+    def has_passed(self) -> bool:
+        return monotonic() > self._at

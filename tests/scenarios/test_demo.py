@@ -1,0 +1,138 @@
+"""`triune demo`: the main job from start to end, and nothing of it left behind, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.projects import git, triune
+
+pytestmark = pytest.mark.slow
+
+DEADLINE_S = 300
+
+
+class Demo:
+    """A place to run the demo in, and what tells its processes from all others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self._mark = uuid4().hex
+        self.env = {"TMPDIR": str(self.temporary), "TRIUNE_TEST_MARK": self._mark}
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "triune.cli", "demo", "--json", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def processes(self) -> list[str]:
+        """List the demo's processes, whoever started them, by their commands."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                if self._mark.encode() in (place / "environ").read_bytes():
+                    found.append((place / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue  # It has ended meanwhile, or is not ours.
+        return found
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Demo:
+    return Demo(tmp_path)
+
+
+def test_it_plays_every_scene_and_leaves_nothing(demo: Demo) -> None:
+    finished = triune(demo.folder, "demo", "--json", env=demo.env)
+
+    document = json.loads(finished.stdout)
+    assert finished.returncode == 0, finished.stderr
+    assert document["verdict"] == "PASS"
+    assert [scene["name"] for scene in document["scenes"]] == ["first", "second", "diff", "serve"]
+    assert {scene["verdict"] for scene in document["scenes"]} == {"PASS"}
+    assert all(scene["seconds"] >= 0 for scene in document["scenes"])
+    assert '"prediction":' in finished.stderr
+    assert demo.processes() == []
+    assert list(demo.temporary.iterdir()) == []
+    assert list(demo.folder.iterdir()) == [demo.temporary]
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("$ triune init", signal.SIGINT),
+        ("Running stage 'ingest'", signal.SIGINT),
+        ("Running stage 'ingest'", signal.SIGTERM),
+        ("$ curl", signal.SIGINT),
+    ],
+)
+def test_ended_by_hand_it_leaves_nothing(demo: Demo, moment: str, number: signal.Signals) -> None:
+    with demo.started() as process:
+        assert process.stderr
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if moment in line:
+                break
+        assert moment in said[-1], "".join(said)
+
+        process.send_signal(number)
+        process.wait(DEADLINE_S)
+        left = demo.processes()
+        printed, rest = process.communicate()
+
+    assert process.returncode == 130, rest
+    assert json.loads(printed)["reasons"][0]["code"] == "INTERRUPTED"
+    assert left == []
+    assert list(demo.temporary.iterdir()) == []
+
+
+def test_a_folder_that_is_named_keeps_the_project_and_the_repository_around_it_as_it_was(
+    demo: Demo,
+) -> None:
+    git(demo.folder, "init", "--quiet", "monorepo")
+    monorepo = demo.folder / "monorepo"
+    (monorepo / "params.yaml").write_text("Somebody's work.\n")
+    git(monorepo, "add", ".")
+
+    with demo.started("--folder", str(monorepo / "churn")) as process:
+        document = json.loads(process.communicate(timeout=DEADLINE_S)[0])
+
+    project = monorepo / "churn"
+    assert document["verdict"] == "PASS"
+    assert document["folder"] == str(project)
+    assert git(project, "rev-list", "--count", "HEAD") == "2\n"
+    assert git(monorepo, "status", "--porcelain") == "A  params.yaml\n?? churn/\n"
+    assert triune(project, "audit", "verify").returncode == 0
+    assert list(demo.temporary.iterdir()) == []
+    assert demo.processes() == []
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_as_it_was(demo: Demo) -> None:
+    (demo.folder / "churn").mkdir()
+    (demo.folder / "churn/notes").write_text("Keep me.\n")
+
+    finished = triune(demo.folder, "demo", "--folder", "churn", "--json", env=demo.env)
+
+    assert finished.returncode == 2
+    assert "is not empty" in json.loads(finished.stdout)["reasons"][0]["message"]
+    assert [path.name for path in (demo.folder / "churn").iterdir()] == ["notes"]
