@@ -45,6 +45,7 @@ test-slow: install ## Run the crash, database and example lanes.
 bench: install ## Print the figures.
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/delong.py
 
 clean: ## Remove what the others made.
 	rm -rf $(VENV) build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 BREACHES = {
     "Dependencies point down": ("operations/planted.py", "import triune.config"),
-    "The domain reads no clock, file, network or random source": (
+    "Domain and statistics read no clock, file, network or random source": (
         "domain/planted.py",
         "import time",
     ),
@@ -26,6 +26,7 @@ BREACHES = {
         "import triune.adapters.scratch",
     ),
     "No cycles": ("operations/context.py", "import triune.operations.runs"),
+    "scipy stays in the statistics": ("operations/planted.py", "import scipy"),
     "SQL stays in the ledger's adapter": ("operations/planted.py", "import sqlalchemy"),
     "DuckDB stays in the data adapter": ("serving/planted.py", "import duckdb"),
     "Arrow stays where tables are read and scored": ("operations/planted.py", "import pyarrow"),
@@ -79,6 +80,13 @@ def test_a_planted_breach_breaks_its_contract(contract: str, copy: Path) -> None
     path.write_text(f"{content}\n{breach}\n")
 
     assert f"{contract} BROKEN" in lint_imports(copy)
+
+
+@pytest.mark.slow
+def test_the_statistics_are_held_to_the_same_purity(copy: Path) -> None:
+    (copy / "src" / "triune" / "stats" / "planted.py").write_text('"""Planted."""\nimport random\n')
+
+    assert "random source BROKEN" in lint_imports(copy)
 
 
 @pytest.mark.slow
