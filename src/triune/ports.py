@@ -13,6 +13,7 @@ import numpy.typing as npt
 from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
 from triune.domain.events import Event, EventDraft, Head
+from triune.domain.evidence import CheckResult
 from triune.domain.manifest import Field, Outputs
 from triune.domain.projection import R
 
@@ -361,6 +362,41 @@ class Scratch(Protocol):
 
     def sweep(self) -> None:
         """Remove the folders of processes that are gone."""
+
+
+class Tool(Protocol):
+    """One check of the project's code, by a program of its own: a linter, say, or its tests."""
+
+    @property
+    def name(self) -> str:
+        """Tell what the report calls the check."""
+
+    @property
+    def is_reusable(self) -> bool:
+        """Tell whether a result stands as long as its digest does.
+
+        A command of the project's own may read more than that covers. An ERROR never stands.
+        """
+
+    def digest(self) -> str:
+        """Digest what the check would read now: code, settings, the tool, what is installed.
+
+        Raises
+        ------
+        SourceError
+            The code cannot be listed, or read.
+        """
+
+    def check(self, *, progress: Progress) -> CheckResult:
+        """Run the check to a verdict; a tool that is missing, breaks or hangs is an ERROR.
+
+        Whatever it started has ended when this does, however it does.
+
+        Raises
+        ------
+        SourceError
+            The code cannot be listed, or read.
+        """
 
 
 class RunLock(Protocol):
