@@ -48,9 +48,6 @@ def start_run(project: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # As in a terminal, also where these tests run in the background. The rule fears
-            # for threads, which this process does not have.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         started.append(process)
         return process
