@@ -14,6 +14,8 @@ from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
 from triune.domain.events import Event, EventDraft, Head
 from triune.domain.evidence import CheckResult
+from triune.domain.expectations.outcome import ResultFormat, SuiteOutcome
+from triune.domain.expectations.suite import Suite
 from triune.domain.manifest import Field, Outputs
 from triune.domain.projection import R
 
@@ -246,6 +248,25 @@ class DataEngine(Protocol):
         self, before: Sequence[Path], after: Sequence[Path], *, formats: tuple[str, str]
     ) -> DatasetChange:
         """Compare two datasets row by row and column by column."""
+
+    def evaluate(
+        self,
+        files: Sequence[Path],
+        *,
+        format: str,
+        suite: Suite,
+        now: datetime,
+        result_format: ResultFormat,
+    ) -> SuiteOutcome:
+        """Evaluate a suite of expectations; ``now`` is what its parameter ``now()`` stands for.
+
+        What cannot be evaluated, a column that is missing among it, is an outcome that says why.
+
+        Raises
+        ------
+        DatasetError
+            A file cannot be read as what it is said to be, or the files' columns differ.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
@@ -14,11 +14,14 @@ import pyarrow as pa
 
 from triune.adapters.data.columns import Column, Values, field_type, is_categorical
 from triune.adapters.data.csv import CsvTable
+from triune.adapters.data.expectations.engine import evaluate
 from triune.adapters.data.parquet import ParquetTable
 from triune.adapters.data.session import open_session
 from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
 from triune.domain.errors import DatasetError, StoreError, nearest
+from triune.domain.expectations.outcome import ResultFormat, SuiteOutcome
+from triune.domain.expectations.suite import Suite
 from triune.domain.manifest import Field, FieldType
 
 _NUMERIC: Final = {FieldType.INTEGER, FieldType.NUMBER}
@@ -136,6 +139,21 @@ class DuckDbEngine:
                 (name, old_types[name] or _EMPTY, new_types[name] or _EMPTY) for name in retyped
             ),
         )
+
+    def evaluate(
+        self,
+        files: Sequence[Path],
+        *,
+        format: str,
+        suite: Suite,
+        now: datetime,
+        result_format: ResultFormat,
+    ) -> SuiteOutcome:
+        """Evaluate a suite of expectations; ``now`` is what its parameter ``now()`` stands for.
+
+        What cannot be evaluated, a column that is missing among it, is an outcome that says why.
+        """
+        return evaluate(_open(files, format), suite, now=now, result_format=result_format)
 
 
 def _open(files: Sequence[Path], format: str) -> _Table:

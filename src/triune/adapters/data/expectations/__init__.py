@@ -1,0 +1,1 @@
+"""Evaluates suites of expectations on tables, with DuckDB, without Great Expectations."""

@@ -1,0 +1,1 @@
+"""What data must look like, in Great Expectations' words: suites, and what came of them."""
