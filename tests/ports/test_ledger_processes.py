@@ -171,7 +171,9 @@ def append_until_killed(url: str, moments: random.Random) -> int:
     while time.perf_counter() < moment:
         pass
     process.kill()
-    rest, _ = process.communicate(timeout=60)
+    # Not communicate(), which passes over what readline() has read ahead.
+    rest = process.stdout.read()
+    process.communicate(timeout=60)
     return int((reported + rest).split()[-1])
 
 
