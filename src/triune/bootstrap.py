@@ -135,5 +135,6 @@ def _pipeline(root: Path, spec: PipelineSpec) -> Pipeline:
 def _ensure_state_folder(state: Path) -> None:
     state.mkdir(exist_ok=True)
     ignore = state / ".gitignore"
-    if not ignore.exists():
+    # Empty where the disk was full when it was made.
+    if not ignore.exists() or not ignore.stat().st_size:
         ignore.write_text("# Written by Triune: its state is no part of the repository.\n*\n")

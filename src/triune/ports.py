@@ -315,10 +315,11 @@ class Scorer(Protocol):
     def recall(self, *, release: str, dataset: str) -> Predictions | None:
         """Find what a release (its id) predicted for a dataset (its digest), if it is known."""
 
-    def start(self, bundle: Path) -> AbstractContextManager[Worker]:
+    def start(self, bundle: Path, *, release: str | None = None) -> AbstractContextManager[Worker]:
         """Start a worker on a bundle, a folder that `operations.releases` laid out.
 
-        The worker checks runtime and digests before it loads anything.
+        The worker checks runtime and digests before it loads anything, and that the bundle is that
+        of ``release`` (its id), if it is given.
 
         Raises
         ------

@@ -181,7 +181,9 @@ def test_an_event_changed_by_another_hand_is_found(project: Path) -> None:
         ledger.execute("update events set actor = 'mallory' where sequence = 2")
     ledger.close()
 
-    assert "event 2" in refusal(project, "audit", "verify", code=4)
+    found = triune(project, "audit", "verify")
+    assert found.returncode == 1
+    assert "event 2" in found.stdout
 
 
 def test_a_record_changed_by_another_hand_is_found(project: Path) -> None:
@@ -190,7 +192,9 @@ def test_a_record_changed_by_another_hand_is_found(project: Path) -> None:
         ledger.execute("update releases set content = replace(content, 'PASS', 'FAIL')")
     ledger.close()
 
-    assert "not what the events add up to" in refusal(project, "audit", "verify", code=4)
+    found = triune(project, "audit", "verify")
+    assert found.returncode == 1
+    assert "not what the events add up to" in found.stdout
 
 
 def test_an_error_is_one_json_document_where_json_was_asked_for(tmp_path: Path) -> None:
@@ -238,3 +242,38 @@ def test_a_full_disk_is_said_and_the_run_completes_once_there_is_room(small_disk
     assert triune(project, "release", "verify", release).returncode == 0
     assert triune_json(project, "audit", "verify")["verdict"] == "PASS"
     assert triune_json(project, "run")["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("key: visit_id", "key: visit_idd", "no column 'visit_idd' (model.key in triune.yaml)"),
+        ("key: visit_id", "key: visit_id\n  time: nosuch", "no column 'nosuch' (model.time"),
+        ("train: data/train.csv", 'train: "data/*.csv"', "is in both the training data and the"),
+    ],
+)
+def test_a_setting_that_would_let_the_model_see_what_it_must_not_is_refused(
+    project: Path, before: str, after: str, message: str
+) -> None:
+    edit(project / "triune.yaml", before, after)
+
+    finished = triune(project, "run")
+
+    assert finished.returncode != 0
+    assert message in finished.stdout
+
+
+def test_a_lock_that_names_nothing_is_refused(project: Path) -> None:
+    (project / "requirements.lock").write_text("# nothing\n")
+
+    assert "requirements.lock names no package" in triune(project, "run").stdout
+
+
+def test_a_state_folder_that_is_a_file_is_an_error_and_no_traceback(project: Path) -> None:
+    (project / ".triune").write_text("")
+
+    finished = triune(project, "release", "list", "--json")
+
+    assert finished.returncode == 4
+    assert ".triune" in json.loads(finished.stdout)["reasons"][0]["message"]
+    assert "Traceback" not in finished.stderr

@@ -203,5 +203,26 @@ def test_a_head_printed_earlier_must_still_be_part_of_the_chain(project: Path) -
     other = triune(
         project, "audit", "verify", "--head", head[:-1] + ("0" if head[-1] != "0" else "1")
     )
-    assert other.returncode == 4
-    assert "rewritten" in other.stderr
+    assert other.returncode == 1
+    assert "rewritten" in other.stdout
+
+
+def test_latest_is_what_the_last_run_came_to(project: Path) -> None:
+    first = triune_json(project, "run")["release"]["id"]
+    edit(project / "src/features.py", "3.0", "2.5")
+    second = triune_json(project, "run")["release"]["id"]
+    edit(project / "src/features.py", "2.5", "3.0")
+    triune_json(project, "run")
+
+    assert second != first
+    assert triune_json(project, "release", "show", "latest")["release"]["id"] == first
+
+
+def test_code_that_is_edited_while_the_pipeline_runs_is_recorded_as_dirty(project: Path) -> None:
+    command = "sed -i s/3.0/2.5/ src/features.py"
+    edit(project / "triune.yaml", "pipeline: none", f"pipeline: {{run: {command}}}")
+    commit(project, "Edit while running")
+
+    triune_json(project, "run")
+
+    assert triune_json(project, "release", "show", "latest")["release"]["dirty"] is True

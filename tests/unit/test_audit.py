@@ -86,3 +86,20 @@ def test_a_head_is_read_as_it_was_printed() -> None:
         with pytest.raises(UsageError, match="SEQUENCE:HASH"):
             parse_head(wrong)
     assert verify_ledger(MemoryLedger()) == Head(sequence=0, hash="0" * 64)
+
+
+def test_what_another_process_appends_meanwhile_is_no_corruption() -> None:
+    class Growing(MemoryLedger):
+        """Gets one more event right after its head was read for the first time."""
+
+        def head(self) -> Head:
+            stands = super().head()
+            self._events = whole
+            self._state.apply(whole)
+            return stands
+
+    whole = tuple(a_ledger(day(1), day(2)).events())
+    growing = Growing()
+    growing._events = whole[:1]
+
+    assert verify_ledger(growing).sequence == 1

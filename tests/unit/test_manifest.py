@@ -99,3 +99,11 @@ def test_a_tree_does_not_depend_on_the_order_of_its_files() -> None:
     assert tree == Tree.of([other, one])
     assert Tree.parse(tree.content) == tree
     assert tree.size == 3
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "src/../../outside"])
+def test_a_tree_whose_paths_lead_out_of_it_is_refused(path: str) -> None:
+    tree = Tree(files=(FileRef(path=path, digest=sha256(b"x"), size=1),))
+
+    with pytest.raises(ValueError, match="leads out of it"):
+        Tree.parse(tree.content)

@@ -63,11 +63,20 @@ def test_a_cut_release_has_its_facts_and_no_history_yet() -> None:
 def test_a_release_that_is_cut_again_keeps_the_time_of_its_first_cut() -> None:
     state = folded(
         an_event(EventKind.RELEASE_CUT, CUT),
-        an_event(EventKind.RELEASE_PRUNED, {"release": "r1"}, time=LATER),
         an_event(EventKind.RELEASE_CUT, CUT | {"commit": "c2"}, time=LATER),
     )
 
     assert state.find(ReleaseRecord, "r1") == replace(RELEASE, commit="c2")
+
+
+def test_a_pruned_release_that_is_cut_again_is_as_new_as_that() -> None:
+    state = folded(
+        an_event(EventKind.RELEASE_CUT, CUT),
+        an_event(EventKind.RELEASE_PRUNED, {"release": "r1"}, time=LATER),
+        an_event(EventKind.RELEASE_CUT, CUT | {"commit": "c2"}, time=LATER),
+    )
+
+    assert state.find(ReleaseRecord, "r1") == replace(RELEASE, commit="c2", cut_at=LATER)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ def test_a_release_that_is_cut_again_keeps_the_time_of_its_first_cut() -> None:
         (
             EventKind.RUN_FINISHED,
             {"release": "r1", "verdict": "PASS", "reasons": [{"code": "ALL_GOOD"}]},
-            replace(RELEASE, verdict="PASS", reason="ALL_GOOD"),
+            replace(RELEASE, verdict="PASS", reason="ALL_GOOD", run_at=LATER),
         ),
         (EventKind.RELEASE_PRUNED, {"release": "r1"}, replace(RELEASE, pruned_at=LATER)),
     ],
@@ -179,11 +188,11 @@ def test_records_that_change_their_fields_change_the_format() -> None:
     # new fields here.
     release = "id project cut_at commit dirty repository authors hardware answers metrics verdict"
     recorded = {
-        ReleaseRecord: f"{release} reason pruned_at",
+        ReleaseRecord: f"{release} reason run_at pruned_at",
         EnvironmentRecord: "name champion previous since",
         RolloutRecord: "id release environment is_open since",
     }
 
-    assert FORMAT == 1
+    assert FORMAT == 2
     for kind, names in recorded.items():
         assert " ".join(field.name for field in fields(kind)) == names

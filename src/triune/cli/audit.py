@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triune.cli.output import AsJson, print_json, print_table
+from triune.cli.output import EXIT_CODES, AsJson, describe_reason, print_json, print_table
+from triune.domain.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from triune.domain.events import Event
@@ -54,11 +55,20 @@ def verify(
 ) -> None:
     """Recompute the chain of hashes and all that follows from the events."""
     from triune.bootstrap import open_project
+    from triune.domain.errors import LedgerCorruptError
     from triune.operations.audit import parse_head, verify_ledger
 
     known = parse_head(head) if head else None
-    with open_project(Path.cwd()) as context:
-        end = verify_ledger(context.ledger, known=known)
+    try:
+        with open_project(Path.cwd()) as context:
+            end = verify_ledger(context.ledger, known=known)
+    except LedgerCorruptError as error:
+        if as_json:
+            reason = Reason(code=error.code, message=str(error))
+            print_json({"verdict": Verdict.FAIL, "reasons": [describe_reason(reason)]})
+        else:
+            typer.echo(f"FAIL  {error}")
+        raise typer.Exit(EXIT_CODES[Verdict.FAIL]) from error
     if as_json:
         print_json({"verdict": "PASS", "reasons": [], "events": end.sequence, "head": str(end)})
         return

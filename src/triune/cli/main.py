@@ -66,7 +66,9 @@ def _describe_slip(error: typer.TyperException) -> str:
 def main() -> None:
     """Run the command and exit with its code."""
     try:
-        sys.exit(_run())
+        code = _run()
+        sys.stdout.flush()
+        sys.exit(code)
     except TriuneError as error:
         print_error(error, as_json=wants_json())
         sys.exit(exit_code_of(error))
@@ -81,6 +83,15 @@ def main() -> None:
         # Whoever read our output has seen enough (`triune audit log | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        fault = TriuneError(_describe_os_error(error))
+        print_error(fault, as_json=wants_json() and error.filename is not None)
+        sys.exit(exit_code_of(fault))
+
+
+def _describe_os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; make room or give access there, and try again"
 
 
 def _run() -> int:

@@ -221,7 +221,11 @@ def describe_changes(changes: "ReleaseChanges") -> list[str]:
         *(_describe_value("metric", *change) for change in changes.metrics),
     ]
     title = f"from {short(changes.before)} to {short(changes.after)}"
-    return [title, *lines] if lines else [f"{title}: nothing changed"]
+    if lines:
+        return [title, *lines]
+    if changes.before == changes.after:
+        return [f"{title}: nothing changed"]
+    return [f"{title}: only what runs nothing (golden requests, comments of the lock, file modes)"]
 
 
 def _describe_files(part: str, changes: "FileChanges") -> list[str]:

@@ -37,8 +37,18 @@ class Tree:
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """Read what `content` wrote."""
-        return cls(files=tuple(FileRef(**file) for file in parse_json(content)["files"]))
+        """Read what `content` wrote.
+
+        Raises
+        ------
+        ValueError
+            A path leads out of the folder that the tree is laid out in.
+        """
+        files = tuple(FileRef(**file) for file in parse_json(content)["files"])
+        for file in files:
+            if file.path.startswith("/") or ".." in file.path.split("/"):
+                raise ValueError(f"a tree names the path {file.path!r}, which leads out of it")
+        return cls(files=files)
 
     @property
     def content(self) -> bytes:

@@ -8,12 +8,16 @@ from triune.domain.events import Event, EventKind
 
 # Raised whenever a record's fields or what `project` makes of an event change: a ledger that holds
 # records of an earlier format folds them anew when it is opened.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRecord:
-    """A release and its history; ``answers`` is the blob of golden answers, once recorded."""
+    """A release and its history.
+
+    ``answers`` is the blob of golden answers, once recorded; ``run_at`` is when a run last came to
+    this release, and ``verdict`` what it said of it.
+    """
 
     id: str
     project: str
@@ -27,6 +31,7 @@ class ReleaseRecord:
     metrics: tuple[tuple[str, float], ...] = ()
     verdict: str | None = None
     reason: str | None = None
+    run_at: str | None = None
     pruned_at: str | None = None
 
     @property
@@ -97,7 +102,7 @@ def project(  # noqa: PLR0911 - one return for each kind of event
                 ReleaseRecord(
                     id=data["release"],
                     project=data["project"],
-                    cut_at=before.cut_at if before else event.time,
+                    cut_at=before.cut_at if before and not before.pruned_at else event.time,
                     commit=data["commit"],
                     dirty=data["dirty"],
                     repository=data["repository"],
@@ -113,7 +118,14 @@ def project(  # noqa: PLR0911 - one return for each kind of event
             release = records.find(ReleaseRecord, data["release"]) if data["release"] else None
             if release is None:
                 return ()
-            return (replace(release, verdict=data["verdict"], reason=data["reasons"][0]["code"]),)
+            return (
+                replace(
+                    release,
+                    verdict=data["verdict"],
+                    reason=data["reasons"][0]["code"],
+                    run_at=event.time,
+                ),
+            )
         case EventKind.RELEASE_PRUNED:
             release = records.find(ReleaseRecord, data["release"])
             return (replace(release, pruned_at=event.time),) if release else ()

@@ -56,7 +56,7 @@ def require_runtime(root: Path, lock: str, installation: Installation) -> bytes:
     ConfigError
         There is no lock.
     LockError
-        It is no text, or says anything else than exact versions.
+        It is no text, names nothing, or says anything else than exact versions.
     RuntimeMismatchError
         A locked package is missing, or installed in another version.
     """
@@ -74,7 +74,13 @@ def require_runtime(root: Path, lock: str, installation: Installation) -> bytes:
             f"{lock} is no text in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8, "
             "or write it anew from what is installed: `triune init --lock .`"
         ) from error
-    differences = mismatches(parse_lock(text), installation.versions())
+    locked = parse_lock(text)
+    if not locked.packages:
+        raise LockError(
+            f"{lock} names no package, so a release would not say what it runs on; write it from "
+            "what is installed: `triune init --lock .`"
+        )
+    differences = mismatches(locked, installation.versions())
     if differences:
         listed = "; ".join(str(difference) for difference in differences)
         raise RuntimeMismatchError(
@@ -99,6 +105,7 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
         for dataset in spec.datasets
     }
     if spec.model:
+        _require_apart(files, context.root)
         _require_columns(spec.model, spec.datasets, fields)
         artifact = model_files(context.root, spec.model)
     machine = context.installation.machine()
@@ -243,11 +250,8 @@ def _require_columns(
     train = {field.name: field for field in fields["train"]}
     for dataset in datasets:
         names = {field.name: field for field in fields[dataset.name]}
-        if dataset.name in {"train", "holdout"} and model.target not in names:
-            raise DatasetError(
-                f"{dataset.path} has no column {model.target!r} (model.target in triune.yaml)"
-                f"{nearest(model.target, names) or _list_columns(names)}"
-            )
+        if dataset.name in {"train", "holdout"}:
+            _require_named_columns(model, dataset, names)
         for name, field in train.items():
             if name in model.not_features:
                 continue
@@ -261,6 +265,25 @@ def _require_columns(
                     f"{dataset.path}: column {name!r} holds {names[name].type}, "
                     f"where the training data holds {field.type}"
                 )
+
+
+def _require_named_columns(model: ModelSpec, dataset: DatasetSpec, names: Iterable[str]) -> None:
+    # A key that is not there by that name would be taken for a feature by its own.
+    for setting, column in (("target", model.target), ("key", model.key), ("time", model.time)):
+        if column is not None and column not in names:
+            raise DatasetError(
+                f"{dataset.path} has no column {column!r} (model.{setting} in triune.yaml)"
+                f"{nearest(column, names) or _list_columns(names)}"
+            )
+
+
+def _require_apart(files: Mapping[str, Sequence[Path]], root: Path) -> None:
+    shared = sorted(set(files["train"]) & set(files["holdout"]))
+    if shared:
+        raise DatasetError(
+            f"{shared[0].relative_to(root)} is in both the training data and the holdout "
+            "(data.datasets in triune.yaml); a holdout is never trained on"
+        )
 
 
 def _list_columns(names: Iterable[str]) -> str:

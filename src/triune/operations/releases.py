@@ -41,10 +41,12 @@ def find_release(context: Context, name: str) -> ReleaseRecord:
     """
     records = context.ledger.all(ReleaseRecord)
     if name == LATEST:
-        kept = [record for record in records if record.pruned_at is None]
-        if kept:
-            return max(kept, key=lambda record: record.cut_at)
-        raise UnknownReleaseError("there is no release yet; cut one with `triune run`")
+        # What the last run came to: after a change is taken back that is an older release, and a
+        # release whose run failed before its end was never come to.
+        run = {each.run_at: each for each in records if each.run_at and each.pruned_at is None}
+        if run:
+            return run[max(run)]
+        raise UnknownReleaseError("no run has come to a release yet; cut one with `triune run`")
     release_id = resolve(name, [record.id for record in records])
     return next(record for record in records if record.id == release_id)
 
@@ -112,7 +114,10 @@ def bundle(context: Context, manifest: Manifest, *, label: str = "") -> Iterator
 @contextmanager
 def running(context: Context, manifest: Manifest) -> Iterator[Worker]:
     """Run a release in a worker of its own for as long as the block lasts."""
-    with bundle(context, manifest) as folder, context.scorer.start(folder) as worker:
+    with (
+        bundle(context, manifest) as folder,
+        context.scorer.start(folder, release=manifest.release_id) as worker,
+    ):
         yield worker
 
 

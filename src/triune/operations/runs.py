@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from time import perf_counter
 
 from triune.domain.errors import LedgerError, TriuneError
@@ -11,6 +12,7 @@ from triune.domain.release import short
 from triune.domain.verdict import Reason, Verdict, worst
 from triune.operations.context import Context, record
 from triune.operations.cutting import (
+    TESTS,
     Cut,
     cut_release,
     gather_manifest,
@@ -123,12 +125,25 @@ def _run_steps(context: Context, checkout: Checkout, steps: _Steps) -> Cut:
         context.pipeline.run(stages.training, progress=steps.progress)
         say(_list_stages(stages.training))
     with steps.step("release") as say:
-        cut = cut_release(context, gather_manifest(context, lock=lock), checkout)
+        manifest = gather_manifest(context, lock=lock)
+        cut = cut_release(context, manifest, _with_edits_since(context, checkout))
         say(f"{short(cut.id)} {'cut' if cut.is_new else 'unchanged'}")
     with steps.step("golden answers") as say:
         count = record_golden_answers(context, cut)
         say(f"{count} answers stand" if count else "not applicable")
     return cut
+
+
+def _with_edits_since(context: Context, checkout: Checkout) -> Checkout:
+    """Add to what was uncommitted before the pipeline ran the code that was edited meanwhile."""
+    now = context.source.checkout(outputs=context.spec.outputs)
+    pinned = [PurePosixPath(path) for path in (*context.spec.include, TESTS)]
+    edited = {
+        path
+        for path in now.dirty
+        if any(PurePosixPath(path).is_relative_to(each) for each in pinned)
+    }
+    return replace(checkout, dirty=tuple(sorted({*checkout.dirty, *edited})))
 
 
 def _list_stages(stages: tuple[str, ...]) -> str:

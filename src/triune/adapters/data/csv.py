@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 import duckdb
@@ -42,6 +43,8 @@ _SQL_TYPES: Final = {
 _BATCH_ROWS: Final = 1 << 16
 _LINK: Final = re.compile(r"/[^\n]*/triune-duckdb-[^/\n]+/(\d+)")
 _KIND: Final = re.compile(r"^[\w ]+ Error: ")
+_ROW: Final = re.compile(r"Original Line: .*?(?=\nExpected|\nValue|\Z)", re.DOTALL)
+_SHOWN: Final = 80
 _ADVICE: Final = re.compile(r"\s*Possible (fixes|solution).*", re.IGNORECASE | re.DOTALL)
 
 
@@ -198,5 +201,7 @@ def _unreadable(files: Sequence[Path], message: str) -> DatasetError:
     link = _LINK.search(message)
     where = str(files[int(link[1])] if link else ", ".join(str(path) for path in files))
     told = _LINK.sub(where, _ADVICE.sub("", _KIND.sub("", message)))
+    # An unclosed quote makes the rest of the file one row, and DuckDB quotes the row.
+    told = _ROW.sub(lambda found: shorten(found[0], _SHOWN, placeholder=" ..."), told)
     cause = "; ".join(line for line in told.splitlines() if line.strip())
     return DatasetError(f"{where} cannot be read as CSV: {cause}; mend the file, or make it again")

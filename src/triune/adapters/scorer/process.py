@@ -68,9 +68,9 @@ class ProcessScorer:
         return self._cache.find(release=release, dataset=dataset) if self._cache else None
 
     @contextmanager
-    def start(self, bundle: Path) -> Iterator["ProcessWorker"]:
+    def start(self, bundle: Path, *, release: str | None = None) -> Iterator["ProcessWorker"]:
         """Start a worker on a bundle; it is gone, with all it started, when the block ends."""
-        release = sha256((bundle / BUNDLE_MANIFEST).read_bytes())
+        release = release or sha256((bundle / BUNDLE_MANIFEST).read_bytes())
         with (
             tempfile.TemporaryFile() as log,
             # In the bundle, which whoever laid it out sweeps up where this process is killed.
