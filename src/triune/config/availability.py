@@ -21,15 +21,11 @@ class Pending:
 
 
 PENDING: Final = (
-    Pending(key="code.checks"),
-    Pending(key="code.coverage_min"),
     Pending(
         key="runtime.on_mismatch",
         when=lambda value: value == "build",
         what="building the runtime",
     ),
-    Pending(key="data.suites"),
-    Pending(key="data.skew"),
     Pending(
         key="model.artifact",
         when=lambda value: PurePosixPath(value).suffix == ".onnx",
@@ -41,16 +37,20 @@ PENDING: Final = (
         what="an MLflow model folder",
     ),
     Pending(key="model.compile"),
-    Pending(key="model.floors"),
-    Pending(key="model.slices"),
-    Pending(key="model.behaviour"),
-    Pending(key="gate"),
-    Pending(key="integration.tests"),
+    Pending(
+        key="gate.reuse",
+        when=lambda value: value != "count",
+        what="paying for looks in another way than counting",
+    ),
+    Pending(
+        key="gate.on_retrain",
+        when=lambda value: value != "non_inferior",
+        what="another mode for retraining",
+    ),
     Pending(key="integration.contract"),
     Pending(key="integration.load"),
     Pending(key="serve.kind", when=lambda value: value == "app", what="serving an app"),
     Pending(key="serve.timeout_s"),
-    Pending(key="environments"),
     Pending(key="monitor"),
     Pending(key="retrain"),
     Pending(key="notify"),

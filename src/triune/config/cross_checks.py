@@ -5,11 +5,21 @@ It reads the plain document, so that one wrong value elsewhere hides no problem 
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from triune.config.document import Document, Location
+from triune.config.document import Document, Location, as_lists
+from triune.config.model import StepSettings
 from triune.domain.canonical import Json
 from triune.domain.errors import Problem, nearest
+from triune.domain.expectations.catalogue import (
+    find_contradiction,
+    find_problem,
+    find_signature,
+)
+from triune.domain.expectations.suite import Expectation
 
 NEEDED_DATASETS = ("train", "holdout")
+AT_ONCE = ("blue_green", "instant")
+# Of a rate of failures: five times as many must be fewer than all.
+MOST_ERRORS = 0.2
 
 
 def cross_check(document: Document) -> list[Problem]:
@@ -19,11 +29,16 @@ def cross_check(document: Document) -> list[Problem]:
         for check in (
             _datasets_of_the_model,
             _dataset_names,
+            _skew,
+            _expectations,
             _distinct_columns,
             _behaviours,
             _unique_names,
             _environment_order,
             _distinct_addresses,
+            _steps_at_once,
+            _deadlines,
+            _error_rates,
             _gated_model,
         )
         for place, message in check(document)
@@ -56,6 +71,41 @@ def _dataset_names(document: Document) -> _Findings:
     for place, name in uses.items():
         if isinstance(name, str) and name not in datasets:
             yield place, _unknown("dataset", name, datasets)
+
+
+def _skew(document: Document) -> _Findings:
+    reference = document.at(("data", "skew", "reference"))
+    against: Location = ("data", "skew", "against")
+    seen: set[str] = set()
+    for at, name in enumerate(_list(document, against)):
+        if isinstance(name, str) and name == reference:
+            yield (*against, at), "is the reference itself; name another dataset"
+        elif isinstance(name, str) and name in seen:
+            yield (*against, at), f"{name!r} is there already; keep one"
+        if isinstance(name, str):
+            seen.add(name)
+
+
+def _expectations(document: Document) -> _Findings:
+    for name in _mapping(document, ("data", "suites")):
+        place: Location = ("data", "suites", name)
+        for at, held in enumerate(_list(document, place)):
+            if problem := _expectation_problem(held):
+                yield (*place, at), problem
+
+
+def _expectation_problem(held: Json) -> str | None:
+    given = as_lists(held)
+    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+        return None
+    kwargs = given.get("kwargs", {})
+    # One that is not known may be the project's own; parameters have values only in a run.
+    if not isinstance(kwargs, dict) or find_signature(given["type"]) is None:
+        return None
+    if "$PARAMETER" in str(kwargs):
+        return None
+    expectation = Expectation(type=given["type"], kwargs=kwargs)
+    return find_problem(expectation, kwargs) or find_contradiction(kwargs)
 
 
 def _distinct_columns(document: Document) -> _Findings:
@@ -129,6 +179,48 @@ def _distinct_addresses(document: Document) -> _Findings:
         seen.setdefault(address, name)
 
 
+def _steps_at_once(document: Document) -> _Findings:
+    for name in _mapping(document, ("environments",)):
+        environment = _mapping(document, ("environments", name))
+        strategy = environment.get("strategy")
+        if strategy in AT_ONCE and environment.get("steps") is not None:
+            yield (
+                ("environments", name, "steps"),
+                f"{strategy} takes all traffic at once; remove them, or use canary",
+            )
+
+
+def _deadlines(document: Document) -> _Findings:
+    usual = StepSettings()
+    for name in _mapping(document, ("environments",)):
+        place: Location = ("environments", name, "step")
+        step = _mapping(document, place)
+        deadline = _number(step.get("deadline_seconds", usual.deadline_seconds))
+        for key in ("min_seconds", "bake_seconds"):
+            least = _number(step.get(key, getattr(usual, key)))
+            if deadline is None or least is None or least < deadline:
+                continue
+            # Where the deadline is the usual one, what was set is too long for it.
+            at = "deadline_seconds" if "deadline_seconds" in step else key
+            message = (
+                f"a step lasts {least:g} s at least ({key}), and its deadline is {deadline:g} s "
+                "(deadline_seconds); set the deadline above it"
+            )
+            yield (*place, at), message
+
+
+def _error_rates(document: Document) -> _Findings:
+    for name in _mapping(document, ("environments",)):
+        place: Location = ("environments", name, "analysis", "slo", "error_rate")
+        rate = _number(document.at(place))
+        if rate is not None and not 0 < rate < MOST_ERRORS:
+            message = (
+                f"{rate:g} is no objective that a rollout can be held to: its first step asks "
+                f"for at most 5 times that; set more than 0 and less than {MOST_ERRORS:g}"
+            )
+            yield place, message
+
+
 def _gated_model(document: Document) -> _Findings:
     if "gate" in document.value and "model" not in document.value:
         yield ("gate",), "there is no `model:` to be gated; add one, or remove the gate"
@@ -137,6 +229,11 @@ def _gated_model(document: Document) -> _Findings:
 def _unknown(what: str, name: str, valid: Mapping[str, Json]) -> str:
     known = f"; there are {', '.join(valid)}" if valid else ""
     return f"there is no {what} {name!r}{nearest(name, valid) or known}"
+
+
+def _number(value: Json) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def _mapping(document: Document, place: Location) -> Mapping[str, Json]:

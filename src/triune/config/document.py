@@ -7,6 +7,7 @@ the country ``no`` stay text, and dates stay text too.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isinf
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ Location = tuple[str | int, ...]
 """Where a value stands: keys and positions from the top down."""
 
 MAX_NODES: Final = 20_000
+_MAX_DIGITS: Final = 20
 _TAG: Final = "tag:yaml.org,2002:"
 
 
@@ -56,6 +58,17 @@ class Document:
         return Problem(
             file=self.file, line=self.lines[known], key=dotted(location), message=message
         )
+
+
+def as_lists(value: Json) -> Json:
+    """Write what a document holds as JSON has it, where a list is none of pydantic's tuples."""
+    match value:
+        case dict():
+            return {key: as_lists(held) for key, held in value.items()}
+        case tuple():
+            return [as_lists(held) for held in value]
+        case _:
+            return value
 
 
 def dotted(location: Location) -> str:
@@ -157,11 +170,24 @@ def _boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
+def _whole(text: str) -> int:
+    if len(text.lstrip("+-0")) > _MAX_DIGITS:
+        raise OverflowError
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise OverflowError
+    return value
+
+
 _SCALARS: Final[Mapping[str, Callable[[str], Json]]] = {
     f"{_TAG}null": lambda _: None,
     f"{_TAG}bool": _boolean,
-    f"{_TAG}int": int,
-    f"{_TAG}float": float,
+    f"{_TAG}int": _whole,
+    f"{_TAG}float": _number,
     f"{_TAG}str": str,
 }
 
@@ -221,11 +247,15 @@ class _Builder:
         if convert is None:
             self._complain(node, location, f"the tag {node.tag} has no meaning here; remove it")
             return None
+        given = node.value if len(node.value) <= 20 else f"{node.value[:20]}..."
         try:
             return convert(node.value)
         except ValueError:
-            self._complain(node, location, f"{node.value[:20]!r} is no {node.tag.split(':')[-1]}")
-            return None
+            message = f"{given!r} is no {node.tag.split(':')[-1]}"
+        except OverflowError:
+            message = f"{given} is too large a number; write a smaller one, or quote it as text"
+        self._complain(node, location, message)
+        return None
 
     def _complain(self, node: yaml.Node, location: Location, message: str) -> None:
         line = node.start_mark.line + 1

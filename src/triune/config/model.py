@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, T
 from triune.config.document import Document
 from triune.config.values import (
     Address,
+    Anything,
     AppPath,
     ArtifactPath,
     Column,
@@ -19,6 +20,7 @@ from triune.config.values import (
     Cron,
     DatasetPath,
     Duration,
+    ExpectationType,
     Fraction,
     Metric,
     Name,
@@ -50,6 +52,10 @@ def _kind_of(value: object) -> str:
     return "<mapping>" if isinstance(value, dict | BaseModel) else "<word>"
 
 
+def _suite_kind(value: object) -> str:
+    return "<list>" if isinstance(value, tuple) else "<word>"
+
+
 class CommandPipelineSettings(_Section):
     """One command that makes the datasets and the model."""
 
@@ -65,7 +71,7 @@ class CustomCheckSettings(_Section):
     run: Command
     """The command; it passes by exiting with 0."""
     timeout_s: Positive = 600
-    """Seconds after which it is stopped and failed."""
+    """Seconds after which it is stopped; that is an ERROR."""
 
 
 class CodeSettings(_Section):
@@ -95,6 +101,19 @@ class RuntimeSettings(_Section):
     """What to do where installed packages differ: refuse to run, or build the locked runtime."""
 
 
+class ExpectationSettings(_Section):
+    """One thing that a dataset must be, as Great Expectations 1.x has it."""
+
+    type: ExpectationType
+    """What is expected, by its name there: expect_column_values_to_not_be_null, say."""
+    kwargs: dict[Column, Anything] = Field(default_factory=dict)
+    """What it is given: the column, bounds, `mostly`."""
+    severity: Literal["critical", "warning", "info"] | None = None
+    """How bad it is where it is not met; every severity fails the check."""
+    meta: dict[Column, Anything] = Field(default_factory=dict)
+    """Notes, which have no say."""
+
+
 class SkewSettings(_Section):
     """How far datasets may be from the one that the model learns from."""
 
@@ -111,8 +130,17 @@ class DataSettings(_Section):
 
     datasets: Annotated[dict[Name, DatasetPath], Field(min_length=1)]
     """Datasets by name: a .parquet or .csv file, or a glob of either."""
-    suites: dict[Name, ProjectPath] = Field(default_factory=dict)
-    """Expectations for a dataset, by its name: a Great Expectations suite in JSON."""
+    suites: dict[
+        Name,
+        Annotated[
+            Annotated[ProjectPath, Tag("<word>")]
+            | Annotated[
+                Annotated[tuple[ExpectationSettings, ...], Field(min_length=1)], Tag("<list>")
+            ],
+            Discriminator(_suite_kind),
+        ],
+    ] = Field(default_factory=dict)
+    """Expectations for a dataset, by its name: a Great Expectations suite in JSON, or a list."""
     skew: SkewSettings | None = None
 
 
@@ -125,8 +153,10 @@ class SliceSettings(_Section):
     """Which rows are in it, as in the WHERE of SQL."""
     min_rows: Count = 30
     """With fewer rows it is shown and not judged."""
+    required: bool = False
+    """Whether too few rows to judge it are a veto."""
     floors: dict[Metric, Number] = Field(default_factory=dict)
-    """Lowest value of a metric on this slice."""
+    """Worst value of a metric on this slice, as in `model.floors`."""
 
 
 class BehaviourSettings(_Section):
@@ -139,7 +169,8 @@ class BehaviourSettings(_Section):
     against: Annotated[dict[Column, Scalar], Field(min_length=1)]
     """Values of the same columns that it is compared with."""
     expect: Literal["increase", "decrease", "same"]
-    """What the prediction must do when `against` becomes `set`."""
+    """What the prediction must do when `against` becomes `set`: the number, or the probability of
+    the second class; of more classes the one answered for `against`, for `same` every one."""
     tolerance: NotNegative | None = None
     """How far apart two predictions may be that are the same."""
     at_least: Share = 1.0
@@ -162,7 +193,8 @@ class ModelSettings(_Section):
     compile: Literal["onnx"] | None = None
     """Compile the model; parity with the original is then a check."""
     floors: dict[Metric, Number] = Field(default_factory=dict)
-    """Lowest value of a metric on the holdout."""
+    """Worst value of a metric on the holdout: the lowest, or of a loss (log_loss, brier, mae, rmse)
+    the highest. The bound of the estimate must hold it, not the estimate alone."""
     slices: tuple[SliceSettings, ...] = ()
     """Subpopulations that are judged by themselves."""
     behaviour: tuple[BehaviourSettings, ...] = ()
@@ -176,6 +208,10 @@ class GateSettings(_Section):
     """What the two are compared by."""
     min_delta: NotNegative = 0.0
     """The smallest improvement that counts."""
+    strict_delta: bool = False
+    """Whether the lower bound, and not only the estimate, must reach min_delta."""
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
+    """The chance that each one-sided bound is wrong."""
     mode: Literal["improvement", "non_inferior"] = "improvement"
     """Whether a candidate must be better, or merely not worse."""
     on_retrain: Literal["improvement", "non_inferior"] = "non_inferior"

@@ -1,17 +1,44 @@
 """Finds a project and tells the operations what its ``triune.yaml`` says, in their words."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 from triune.config.availability import require_available
-from triune.config.model import CommandPipelineSettings, ModelSettings, Settings
+from triune.config.document import as_lists, dotted
+from triune.config.model import (
+    CodeSettings,
+    CommandPipelineSettings,
+    CustomCheckSettings,
+    DataSettings,
+    EnvironmentSettings,
+    ExpectationSettings,
+    GateSettings,
+    ModelSettings,
+    Settings,
+    SkewSettings,
+    SloSettings,
+    StepSettings,
+)
 from triune.config.reading import read_settings
 from triune.domain.errors import ConfigError, NotAvailableYetError
-from triune.domain.project import DatasetSpec, ModelSpec, PipelineSpec, ProjectSpec
+from triune.domain.expectations.suite import Expectation, Suite
+from triune.domain.project import (
+    SETTINGS_FILE,
+    BehaviourSpec,
+    CodeCheckSpec,
+    DatasetSpec,
+    EnvironmentSpec,
+    ModelSpec,
+    PipelineSpec,
+    ProjectSpec,
+    SkewSpec,
+    SliceSpec,
+)
+from triune.domain.rollout.plan import Approvals, OnDeadline, Pace, Plan, Strategy
+from triune.domain.rules import AnalysisRules, GateMode, GateRules
 
-SETTINGS_FILE: Final = "triune.yaml"
 STATE_FOLDER: Final = ".triune"
 """Where ledger and store are kept, beside the settings."""
 
@@ -39,6 +66,11 @@ def load_project(start: Path) -> tuple[Path, ProjectSpec]:
     return path.parent, _project(settings)
 
 
+def has_project(start: Path) -> bool:
+    """Tell whether a folder lies in a project."""
+    return _find_settings(start) is not None
+
+
 def require_local(environ: Mapping[str, str]) -> None:
     """Refuse variables that point to a shared server, instead of working beside it.
 
@@ -55,14 +87,18 @@ def require_local(environ: Mapping[str, str]) -> None:
             )
 
 
-def _find(start: Path) -> Path:
+def _find_settings(start: Path) -> Path | None:
     folder = start.resolve()
-    for each in (folder, *folder.parents):
-        if (each / SETTINGS_FILE).is_file():
-            return each / SETTINGS_FILE
+    places = (each / SETTINGS_FILE for each in (folder, *folder.parents))
+    return next((place for place in places if place.is_file()), None)
+
+
+def _find(start: Path) -> Path:
+    if found := _find_settings(start):
+        return found
     raise ConfigError(
-        f"there is no {SETTINGS_FILE} in {folder} or in a folder above it; go to a project, or "
-        "make one: `triune init DIR`"
+        f"there is no {SETTINGS_FILE} in {start.resolve()} or in a folder above it; go to a "
+        "project, or make one: `triune init DIR`"
     )
 
 
@@ -72,13 +108,19 @@ def _project(settings: Settings) -> ProjectSpec:
         pipeline=_pipeline(settings.pipeline),
         include=settings.code.include,
         lock=settings.runtime.lock,
-        datasets=tuple(
-            DatasetSpec(name=name, path=path, format=_dataset_format(path))
-            for name, path in (settings.data.datasets if settings.data else {}).items()
-        ),
+        datasets=_datasets(settings.data) if settings.data else (),
+        skew=_skew(settings.data.skew) if settings.data and settings.data.skew else None,
         model=_model(settings.model) if settings.model else None,
+        checks=tuple(_code_checks(settings.code)),
+        coverage_min=settings.code.coverage_min,
+        gate=_gate(settings.gate) if settings.gate else None,
         golden=settings.integration.golden,
+        integration_tests=settings.integration.tests,
+        environments=tuple(
+            _environment(name, each) for name, each in settings.environments.items()
+        ),
         serve={"kind": settings.serve.kind},
+        lines={dotted(place): line for place, line in settings.document.lines.items()},
     )
 
 
@@ -86,6 +128,47 @@ def _pipeline(given: CommandPipelineSettings | Literal["dvc", "none"]) -> Pipeli
     if isinstance(given, CommandPipelineSettings):
         return PipelineSpec(kind="run", command=given.run)
     return PipelineSpec(kind=given)
+
+
+def _code_checks(given: CodeSettings) -> Iterator[CodeCheckSpec]:
+    for check in given.checks:
+        if isinstance(check, CustomCheckSettings):
+            yield CodeCheckSpec(name=check.name, command=check.run, timeout_s=check.timeout_s)
+        else:
+            yield CodeCheckSpec(name=check)
+
+
+def _datasets(given: DataSettings) -> tuple[DatasetSpec, ...]:
+    return tuple(
+        DatasetSpec(
+            name=name,
+            path=path,
+            format=_dataset_format(path),
+            suite=_suite(name, given.suites[name]) if name in given.suites else None,
+        )
+        for name, path in given.datasets.items()
+    )
+
+
+def _suite(name: str, given: str | tuple[ExpectationSettings, ...]) -> str | Suite:
+    if isinstance(given, str):
+        return given
+    return Suite(
+        name=name,
+        expectations=tuple(
+            Expectation(
+                type=each.type,
+                kwargs=as_lists(each.kwargs),
+                severity=each.severity,
+                meta=as_lists(each.meta),
+            )
+            for each in given
+        ),
+    )
+
+
+def _skew(given: SkewSettings) -> SkewSpec:
+    return SkewSpec(reference=given.reference, against=given.against, psi_max=given.psi_max)
 
 
 def _dataset_format(path: str) -> Literal["parquet", "csv"]:
@@ -100,4 +183,73 @@ def _model(given: ModelSettings) -> ModelSpec:
         target=given.target,
         key=given.key,
         time=given.time,
+        floors=given.floors,
+        slices=tuple(
+            SliceSpec(
+                name=each.name,
+                where=each.where,
+                min_rows=each.min_rows,
+                required=each.required,
+                floors=each.floors,
+            )
+            for each in given.slices
+        ),
+        behaviour=tuple(
+            BehaviourSpec(
+                name=each.name,
+                set=each.set,
+                against=each.against,
+                expect=each.expect,
+                tolerance=each.tolerance or 0.0,
+                at_least=each.at_least,
+            )
+            for each in given.behaviour
+        ),
+    )
+
+
+def _gate(given: GateSettings) -> GateRules:
+    return GateRules(
+        metric=given.metric,
+        mode=GateMode(given.mode),
+        min_delta=given.min_delta,
+        strict_delta=given.strict_delta,
+        margin=given.margin,
+        max_slice_harm=given.max_slice_harm,
+        looks=given.looks,
+        alpha=given.alpha,
+    )
+
+
+def _environment(name: str, given: EnvironmentSettings) -> EnvironmentSpec:
+    step = given.step or StepSettings()
+    slo = (given.analysis.slo if given.analysis else None) or SloSettings()
+    usual = AnalysisRules()
+    # Where nobody is named, nobody is asked.
+    approvals = (
+        Approvals(required=given.approvals.required, not_author=given.approvals.not_author)
+        if given.approvals
+        else Approvals()
+    )
+    return EnvironmentSpec(
+        name=name,
+        listen=given.listen,
+        after=given.after,
+        plan=Plan.of(
+            Strategy(given.strategy),
+            steps_pct=given.steps,
+            approvals=approvals,
+            pace=Pace(
+                min_seconds=step.min_seconds,
+                min_requests=step.min_requests,
+                deadline_seconds=step.deadline_seconds,
+                on_deadline=OnDeadline(step.on_deadline),
+                bake_seconds=step.bake_seconds,
+            ),
+        ),
+        analysis=AnalysisRules(
+            alpha=given.analysis.alpha if given.analysis else usual.alpha,
+            error_budget=slo.error_rate or usual.error_budget,
+            p99_s=slo.p99_ms / 1000 if slo.p99_ms else None,
+        ),
     )

@@ -15,7 +15,7 @@ from triune.config.schema import known_keys
 from triune.domain.canonical import Json
 from triune.domain.errors import ConfigError, Problem, nearest
 
-_MARKS: Final = frozenset({"[key]", "<word>", "<mapping>", "<model>", "<app>"})
+_MARKS: Final = frozenset({"[key]", "<word>", "<mapping>", "<list>", "<model>", "<app>"})
 _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -82,9 +82,11 @@ def _keys(problems: list[Problem]) -> frozenset[str]:
 
 def _empty_values(document: Document, *, blamed: frozenset[str]) -> Iterator[Problem]:
     for place in document.lines:
-        # What a row is given in a behaviour may be missing; a setting may not.
+        # What a row is given, or an expectation, may be missing; a setting may not.
         is_of_a_row = place[:2] == ("model", "behaviour") and len(place) == 5
-        if document.at(place) is None and not is_of_a_row and dotted(place) not in blamed:
+        is_given = place[:2] == ("data", "suites") and len(place) > 5
+        may_be_empty = is_of_a_row or is_given
+        if document.at(place) is None and not may_be_empty and dotted(place) not in blamed:
             yield document.problem(place, "no value; give one, or remove it")
 
 
@@ -121,7 +123,8 @@ def _message(place: Location, details: ErrorDetails) -> str:
         return details["msg"]
     expected = _EXPECTED[kind].format(**context)
     if details["loc"][-1] == "<word>":
-        expected += ", or a mapping with `run`"
+        is_suite = place[:2] == ("data", "suites")
+        expected += ", or a list of expectations" if is_suite else ", or a mapping with `run`"
     return f"expected {expected}, got {_show(given)}{_hint(kind, given, expected)}"
 
 

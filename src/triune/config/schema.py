@@ -70,7 +70,7 @@ def _variants(schema: dict[str, Json]) -> Iterator[dict[str, Json]]:
 
 def _at(schema: dict[str, Json], part: str | int) -> Iterator[dict[str, Json]]:
     if isinstance(part, int):
-        yield schema["items"]
+        yield from [schema["items"]] if "items" in schema else []
     elif part in schema.get("properties", {}):
         yield schema["properties"][part]
     else:

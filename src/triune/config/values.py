@@ -113,7 +113,7 @@ def _cron(text: str) -> str:
 
 def _is_cron_item(item: str, low: int, high: int, words: dict[str, int]) -> bool:
     span, has_step, step = item.partition("/")
-    if has_step and not (step.isdecimal() and int(step) > 0):
+    if len(item) > 20 or (has_step and not (step.isdecimal() and int(step) > 0)):
         return False
     if span == "*":
         return True
@@ -164,6 +164,13 @@ Name = Annotated[
 ]
 Title = Annotated[str, Shape(_NOT_BLANK, "a name")]
 Column = Annotated[str, Shape(r"[\s\S]+", "the name of a column")]
+ExpectationType = Annotated[
+    str,
+    Shape(
+        "[A-Za-z][A-Za-z0-9_]*",
+        "the name of an expectation such as expect_column_values_to_not_be_null",
+    ),
+]
 Metric = Annotated[str, Shape("[a-z][a-z0-9_]*", "the name of a metric such as roc_auc")]
 Command = Annotated[str, Shape(_NOT_BLANK, "a command")]
 Condition = Annotated[str, Shape(_NOT_BLANK, "a condition such as is_enterprise = 1")]
@@ -195,6 +202,7 @@ Scalar = Annotated[
     AfterValidator(_scalar),
     WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
+Anything = Annotated[Any, WithJsonSchema({})]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),

@@ -15,6 +15,7 @@ import msgspec
 
 from triune.domain.canonical import Json
 from triune.domain.outcomes import SLOWER, Outcome
+from triune.domain.rules import AnalysisRules, StepRules
 from triune.domain.traffic import Arm, Incident
 from triune.domain.verdict import Reason, Verdict
 from triune.stats.sequential.latency import QUANTILES
@@ -51,25 +52,6 @@ class AnalysisCode(StrEnum):
     NO_TRAFFIC = "NO_TRAFFIC"
     NO_TELEMETRY = "NO_TELEMETRY"
     UNITS_TOO_FEW = "UNITS_TOO_FEW"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnalysisRules:
-    """What is asked of a candidate; ``p99_s`` is None where no objective for the p99 is set."""
-
-    alpha: float = 0.01
-    error_budget: float = 0.005
-    p99_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRules:
-    """What is asked of a step, at the candidate's weight from 0 to 1 there."""
-
-    weight: float
-    min_seconds: float = 300.0
-    min_requests: int = 500
-    deadline_seconds: float = 7200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

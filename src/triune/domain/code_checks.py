@@ -1,13 +1,13 @@
 """Decides what a check of the code came to, from what its tool saw; runs no tool itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from math import floor
 from typing import Final
 
-from triune.domain.evidence import Finding
+from triune.domain.evidence import Finding, Judgement
 from triune.domain.verdict import Reason, Verdict
 
 MOST_FINDINGS: Final = 100
@@ -37,22 +37,23 @@ class CodeReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What a check came to, before anybody says how long it took."""
-
-    verdict: Verdict
-    reason: Reason
-    findings: tuple[Finding, ...] = ()
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """What became of tests; ``failures`` holds one finding for each that failed."""
 
     passed: int
     failures: tuple[Finding, ...]
     skipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTests:
+    """Tests that a project asks for: where they are, and ``by`` what to take out of where."""
+
+    path: str
+    by: str
+
+
+CODE_TESTS: Final = AskedTests(path="tests/code", by="`tests` out of code.checks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,11 @@ def judge_findings(
 
 
 def judge_tests(
-    tally: Tally, coverage: Coverage | None, *, coverage_min: float | None = None
+    tally: Tally,
+    coverage: Coverage | None,
+    *,
+    coverage_min: float | None = None,
+    asked: AskedTests = CODE_TESTS,
 ) -> Judgement:
     """Pass where tests ran, none failed, and they ran enough of the code.
 
@@ -130,7 +135,7 @@ def judge_tests(
             figures=figures,
         )
     if not tally.passed:
-        return replace(judge_no_tests(skipped=tally.skipped), figures=figures)
+        return replace(judge_no_tests(asked, skipped=tally.skipped), figures=figures)
     if coverage and coverage_min is not None and (percent is None or percent < coverage_min):
         return _judge(
             Verdict.FAIL,
@@ -145,12 +150,11 @@ def judge_tests(
     return _judge(Verdict.PASS, CodeReason.TESTS_PASSED, message, figures=figures)
 
 
-def judge_no_tests(*, skipped: int = 0) -> Judgement:
+def judge_no_tests(asked: AskedTests = CODE_TESTS, *, skipped: int = 0) -> Judgement:
     """Fail where there is no test, or none that ran."""
     aside = f" ({skipped} skipped)" if skipped else ""
     message = (
-        f"no test in tests/code ran{aside}, so nothing was tested; write one, or take `tests` out "
-        "of code.checks"
+        f"no test in {asked.path} ran{aside}, so nothing was tested; write one, or take {asked.by}"
     )
     return _judge(Verdict.FAIL, CodeReason.NO_TESTS, message)
 

@@ -90,6 +90,12 @@ class DatasetError(UsageError):
     code = "DATASET"
 
 
+class ConditionError(UsageError):
+    """A condition over the columns of a dataset is none, or asks for more than one may."""
+
+    code = "CONDITION"
+
+
 class ModelError(UsageError):
     """The model artifact is missing, damaged, or not what its name says."""
 
@@ -108,6 +114,18 @@ class UnknownReleaseError(UsageError):
     code = "UNKNOWN_RELEASE"
 
 
+class UnknownEnvironmentError(UsageError):
+    """An environment was named that ``triune.yaml`` does not."""
+
+    code = "UNKNOWN_ENVIRONMENT"
+
+
+class UnknownRolloutError(UsageError):
+    """A rollout was named that the ledger does not hold, or by a prefix of several."""
+
+    code = "UNKNOWN_ROLLOUT"
+
+
 class BusyError(UsageError):
     """Another process holds what this one needs."""
 
@@ -124,6 +142,12 @@ class WorkerError(TriuneError):
     """The worker process of a release died, hung, or answered with an error."""
 
     code = "WORKER"
+
+
+class ServiceError(TriuneError):
+    """A release that was served for a while did not come up, or is gone."""
+
+    code = "SERVICE"
 
 
 class TamperedError(WorkerError):

@@ -19,8 +19,12 @@ class EventKind(StrEnum):
     RELEASE_CUT = "release_cut"
     GOLDEN_RECORDED = "golden_recorded"
     RELEASE_PRUNED = "release_pruned"
+    HOLDOUT_SEEN = "holdout_seen"
+    LOOK_RESERVED = "look_reserved"
+    GATE_DECIDED = "gate_decided"
     CHAMPION_CHANGED = "champion_changed"
     ROLLOUT_OPENED = "rollout_opened"
+    ROLLOUT_MOVED = "rollout_moved"
     ROLLOUT_CLOSED = "rollout_closed"
 
 

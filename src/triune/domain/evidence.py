@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
+from triune.domain.canonical import Json
 from triune.domain.verdict import Reason, Verdict
 
 
@@ -27,11 +29,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a check came to, before anybody says how long it took."""
+
+    verdict: Verdict
+    reason: Reason
+    findings: tuple[Finding, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """The outcome of one check.
 
     ``digest`` (sha256) stands for all that the check read, so that it need not be run again on
-    the same; ``findings`` may be cut short, ``figures`` count them all.
+    the same; ``findings`` may be cut short, ``figures`` count them all. ``details`` are what the
+    check has to say in a form of its own, as JSON: of a suite, what came of each expectation.
     """
 
     layer: Layer
@@ -42,3 +56,48 @@ class CheckResult:
     digest: str
     figures: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def document(self) -> dict[str, Json]:
+        """The result as JSON."""
+        return {
+            "layer": str(self.layer),
+            "name": self.name,
+            "verdict": str(self.verdict),
+            "reason": {"code": str(self.reason.code), "message": self.reason.message},
+            "seconds": round(self.seconds, 3),
+            "digest": self.digest,
+            "figures": dict(self.figures),
+            "findings": [
+                {
+                    "message": finding.message,
+                    "file": finding.file,
+                    "line": finding.line,
+                    "row": finding.row,
+                }
+                for finding in self.findings
+            ],
+            **({"details": dict(self.details)} if self.details else {}),
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Json]) -> Self:
+        """Read a result back from its `document`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is no such document.
+        """
+        return cls(
+            layer=Layer(document["layer"]),
+            name=document["name"],
+            verdict=Verdict(document["verdict"]),
+            reason=Reason(**document["reason"]),
+            seconds=document["seconds"],
+            digest=document["digest"],
+            figures=dict(document["figures"]),
+            findings=tuple(Finding(**finding) for finding in document["findings"]),
+            details=dict(document.get("details", {})),
+        )

@@ -1,17 +1,20 @@
 """The bytes between a release's worker and whoever asks it: one header, one body, a frame each.
 
 A frame is two unsigned 32-bit big-endian lengths, a JSON header, and a body of raw bytes. The
-asking side sends a `Call`, the worker answers each with a `Reply`, in order. This module only
-encodes and decodes; sockets belong to the caller.
+asking side sends a `Call`, the worker answers each with a `Reply`, in order. Many requests travel
+as one call, and their answers as one reply: `pack_requests` and `pack_answers` lay their bodies
+side by side. This module only encodes and decodes; sockets belong to the caller.
 """
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from triune.domain.canonical import Json
+from triune.domain.failures import Failure
 
 PREFIX: Final = struct.Struct(">II")
 MAX_HEADER_BYTES: Final = 1 << 20
@@ -21,14 +24,14 @@ MAX_BODY_BYTES: Final = 1 << 30
 class Verb(StrEnum):
     """What a worker can be asked."""
 
-    DESCRIBE = "describe"
     SCORE = "score"
     PREDICT = "predict"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A question: ``arguments`` depend on the verb, ``body`` is only used by PREDICT."""
+    """A question: ``arguments`` depend on the verb, ``body`` is not used by SCORE."""
 
     verb: Verb
     arguments: dict[str, Json]
@@ -41,6 +44,59 @@ class Reply:
 
     status: int
     body: bytes
+
+
+class Answered(NamedTuple):
+    """What became of one request of a batch: an HTTP status, JSON, and how it failed if it did."""
+
+    status: int
+    body: bytes
+    failure: Failure | None = None
+
+
+class AnsweredBatch(NamedTuple):
+    """The answers to a batch, in its order, and how long the worker took for all of it."""
+
+    answers: tuple[Answered, ...]
+    service_s: float
+
+
+def pack_requests(bodies: Sequence[bytes]) -> bytes:
+    """Lay the bodies of requests side by side: how many, the size of each, and the bytes."""
+    return struct.pack(f">I{len(bodies)}I", len(bodies), *map(len, bodies)) + b"".join(bodies)
+
+
+def unpack_requests(content: bytes) -> list[bytes]:
+    """Part what `pack_requests` laid side by side."""
+    (count,) = _COUNT.unpack_from(content)
+    sizes = struct.unpack_from(f">{count}I", content, _COUNT.size)
+    return _part(content, sizes, start=_COUNT.size + 4 * count)
+
+
+def pack_answers(batch: AnsweredBatch) -> bytes:
+    """Lay answers side by side: time taken, how many, of each what and how large, the bytes."""
+    answers = batch.answers
+    heads = b"".join(
+        _ANSWER.pack(answer.status, _FAILURES.index(answer.failure), len(answer.body))
+        for answer in answers
+    )
+    bodies = b"".join([answer.body for answer in answers])
+    return _BATCH.pack(batch.service_s, len(answers)) + heads + bodies
+
+
+def unpack_answers(content: bytes) -> AnsweredBatch:
+    """Part what `pack_answers` laid side by side."""
+    service_s, count = _BATCH.unpack_from(content)
+    end = _BATCH.size + _ANSWER.size * count
+    heads = list(_ANSWER.iter_unpack(content[_BATCH.size : end]))
+    bodies = _part(content, [size for _, _, size in heads], start=end)
+    return AnsweredBatch(
+        answers=tuple(
+            Answered(status, body, _FAILURES[failure])
+            for (status, failure, _), body in zip(heads, bodies, strict=True)
+        ),
+        service_s=service_s,
+    )
 
 
 def encode_call(call: Call) -> bytes:
@@ -81,3 +137,19 @@ def decode_reply(header: bytes, body: bytes) -> Reply:
 def _frame(header: dict[str, Json], body: bytes) -> bytes:
     encoded = json.dumps(header, separators=(",", ":")).encode()
     return PREFIX.pack(len(encoded), len(body)) + encoded + body
+
+
+def _part(content: bytes, sizes: Sequence[int], *, start: int) -> list[bytes]:
+    parts = []
+    for size in sizes:
+        parts.append(content[start : start + size])
+        start += size
+    if start != len(content):
+        raise ValueError(f"a batch of {len(content)} bytes says that it has {start}")
+    return parts
+
+
+_COUNT: Final = struct.Struct(">I")
+_BATCH: Final = struct.Struct(">dI")
+_ANSWER: Final = struct.Struct(">HBI")
+_FAILURES: Final = (None, *Failure)

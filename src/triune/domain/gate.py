@@ -6,6 +6,7 @@ from enum import StrEnum
 from math import isfinite
 
 from triune.domain.evidence import Layer
+from triune.domain.rules import GateMode, GateRules
 from triune.domain.verdict import Reason, Verdict, worst
 from triune.stats.holm import holm_adjusted
 from triune.stats.power import rows_to_settle, smallest_detectable
@@ -14,38 +15,12 @@ SLICES_ALPHA = 0.05
 """The chance of any false veto over all slices together."""
 
 
-class GateMode(StrEnum):
-    """What a candidate must show: that it is better, or merely that it is not worse."""
-
-    IMPROVEMENT = "improvement"
-    NON_INFERIOR = "non_inferior"
-
-
 class SliceStatus(StrEnum):
     """What a slice says; UNDERPOWERED is never a pass."""
 
     PASS = "PASS"  # noqa: S105 - a status, not a password
     HARMED = "HARMED"
     UNDERPOWERED = "UNDERPOWERED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRules:
-    """What the gate asks; deltas and harms are in the metric's own units, higher being better.
-
-    ``strict_delta`` asks the lower bound, not the estimate, to reach ``min_delta``. ``margin``
-    belongs to the mode `NON_INFERIOR`, ``min_delta`` to the other. ``looks`` is how many models
-    may meet the labels of one holdout, and ``alpha`` the level of each one-sided bound.
-    """
-
-    metric: str
-    mode: GateMode = GateMode.IMPROVEMENT
-    min_delta: float = 0.0
-    strict_delta: bool = False
-    margin: float = 0.01
-    max_slice_harm: float = 0.02
-    looks: int = 32
-    alpha: float = 0.025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +74,8 @@ class GateEvidence:
     """All that the decision rests on.
 
     ``compared`` is None where there is no champion, where ``is_unchanged`` (the candidate predicts
-    what the champion does, to the last bit), or where no look was left to spend. ``looks_used``
-    counts this one.
+    what the champion does, to the last bit), where no look was left to spend, or where an
+    ``obstacle`` says why nothing can be compared on this holdout. ``looks_used`` counts this one.
     """
 
     candidate: str
@@ -112,6 +87,7 @@ class GateEvidence:
     is_holdout_spent: bool
     compared: Compared | None
     slices: tuple[SliceCompared, ...] = ()
+    obstacle: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +121,30 @@ class GateDecision:
         return self.reasons[0]
 
 
-def decide(rules: GateRules, evidence: GateEvidence) -> GateDecision:
+def decide(rules: GateRules | None, evidence: GateEvidence) -> GateDecision:
     """Decide by STATISTICS' rules: checks, then what changed, then the comparison and its slices.
+
+    Where there are no ``rules``, because no gate is asked for, the checks decide alone.
 
     The same rules and evidence always give the same decision, so that it can be recomputed.
     """
-    failed = tuple(_failed_check(each) for each in evidence.checks if each.verdict != Verdict.PASS)
+    failed = [each for each in evidence.checks if each.verdict is not Verdict.PASS]
     if failed:
-        return GateDecision(verdict=worst(each.verdict for each in evidence.checks), reasons=failed)
+        verdict = worst(each.verdict for each in failed)
+        failed.sort(key=lambda each: each.verdict is not verdict)
+        return GateDecision(verdict=verdict, reasons=tuple(_failed_check(each) for each in failed))
+    if rules is None:
+        return _passed("NO_GATE", "no gate is asked for, so the checks decided")
+    uncompared = _decide_uncompared(rules, evidence)
+    if uncompared is not None:
+        return uncompared
+    if evidence.compared is None:
+        raise ValueError("evidence of a changed model lacks its comparison with the champion")
+    return _decide_by_comparison(rules, evidence.compared, evidence.slices)
+
+
+def _decide_uncompared(rules: GateRules, evidence: GateEvidence) -> GateDecision | None:
+    """Decide where there is nothing to compare, or no way to; None where the comparison decides."""
     if evidence.champion is None:
         return _passed("FIRST_RELEASE", "there is no champion yet: nothing was compared")
     if evidence.is_unchanged:
@@ -160,19 +152,17 @@ def decide(rules: GateRules, evidence: GateEvidence) -> GateDecision:
             "MODEL_UNCHANGED", "it predicts what the champion does on every row of the holdout"
         )
     if evidence.is_holdout_spent:
+        message = (
+            f"{evidence.looks_used} of {rules.looks} looks at this holdout are spent; label new "
+            "rows and give them as the holdout"
+        )
         return GateDecision(
             verdict=Verdict.INCONCLUSIVE,
-            reasons=(
-                Reason(
-                    code="HOLDOUT_SPENT",
-                    message=f"{evidence.looks_used} of {rules.looks} looks at this holdout are "
-                    "spent; label new rows and give them as the holdout",
-                ),
-            ),
+            reasons=(Reason(code="HOLDOUT_SPENT", message=message),),
         )
-    if evidence.compared is None:
-        raise ValueError("evidence of a changed model lacks its comparison with the champion")
-    return _decide_by_comparison(rules, evidence.compared, evidence.slices)
+    if evidence.obstacle is not None:
+        return GateDecision(verdict=Verdict.INCONCLUSIVE, reasons=(evidence.obstacle,))
+    return None
 
 
 def _failed_check(check: CheckOutcome) -> Reason:
@@ -303,23 +293,30 @@ def judge_slices(slices: Sequence[SliceCompared], *, max_harm: float) -> tuple[S
             strict=True,
         )
     )
-    return tuple(_judge_slice(each, adjusted.get(each.name), max_harm) for each in slices)
+    # The level of the smallest p, which is the strictest that any slice may have to meet.
+    alpha = SLICES_ALPHA / max(len(testable), 1)
+    return tuple(
+        _judge_slice(each, adjusted.get(each.name), max_harm=max_harm, alpha=alpha)
+        for each in slices
+    )
 
 
-def _judge_slice(each: SliceCompared, p_adjusted: float | None, max_harm: float) -> SliceVerdict:
+def _judge_slice(
+    each: SliceCompared, p_adjusted: float | None, *, max_harm: float, alpha: float
+) -> SliceVerdict:
     compared = each.compared
     if compared is None or p_adjusted is None:
         status = SliceStatus.UNDERPOWERED
         message = f"{each.rows} rows are too few to judge; {each.min_rows} are asked"
     else:
         figures = f"delta {compared.delta:+.4f} on {each.rows} rows"
-        detectable = smallest_detectable(compared.standard_error, alpha=SLICES_ALPHA)
+        detectable = smallest_detectable(compared.standard_error, alpha=alpha)
         if p_adjusted <= SLICES_ALPHA:
             status = SliceStatus.HARMED
             message = f"{figures}: worse by more than {max_harm:g} (p {p_adjusted:.2g})"
         elif not detectable <= max_harm:
             status = SliceStatus.UNDERPOWERED
-            message = f"{figures}: only a harm of {detectable:.4f} would show"
+            message = f"{figures}: only a harm of {max_harm + detectable:.4f} would show"
         else:
             status = SliceStatus.PASS
             message = f"{figures}: not worse by more than {max_harm:g} (p {p_adjusted:.2g})"

@@ -94,13 +94,16 @@ class Field:
     """One input of a model, as the training data had it.
 
     ``type`` is None for a column that held no value at all. ``categories`` keeps the values and
-    their order where the column was dictionary-encoded (a pandas categorical).
+    their order where the column was dictionary-encoded (a pandas categorical), and ``ordered``
+    whether that order means anything. ``zone`` is the time zone of moments that have one.
     """
 
     name: str
     type: FieldType | None
     nullable: bool
     categories: tuple[str, ...] | None = None
+    ordered: bool = False
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,10 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What is pinned. Every digest is that of a blob in the store; trees are blobs too."""
+    """What is pinned. Every digest is that of a blob in the store; trees are blobs too.
+
+    ``drift`` is how the model's inputs were distributed in the training data.
+    """
 
     code: str
     tests: str | None
@@ -161,6 +167,7 @@ class Manifest:
     signature: Signature | None
     runtime: Runtime
     serve: Mapping[str, Json]
+    drift: str | None = None
 
     @property
     def document(self) -> dict[str, Json]:
@@ -187,15 +194,7 @@ class Manifest:
             "golden": self.golden,
             "signature": signature
             and {
-                "inputs": [
-                    {
-                        "name": field.name,
-                        "type": field.type,
-                        "nullable": field.nullable,
-                        "categories": None if field.categories is None else list(field.categories),
-                    }
-                    for field in signature.inputs
-                ],
+                "inputs": [_field_document(field) for field in signature.inputs],
                 "outputs": {
                     "classes": list(signature.outputs.classes),
                     "probabilities": signature.outputs.probabilities,
@@ -207,6 +206,8 @@ class Manifest:
                 "lock": self.runtime.lock,
             },
             "serve": dict(self.serve),
+            # Left out where there is none, as it was before there was such a thing.
+            **({"drift": self.drift} if self.drift else {}),
         }
 
     @property
@@ -235,6 +236,7 @@ class Manifest:
         return {
             "runtime lock": self.runtime.lock,
             **({"golden requests": self.golden} if self.golden else {}),
+            **({"drift profile": self.drift} if self.drift else {}),
         }
 
     @classmethod
@@ -259,7 +261,20 @@ class Manifest:
             signature=_parse_signature(signature) if signature else None,
             runtime=Runtime(**document["runtime"]),
             serve=document["serve"],
+            drift=document.get("drift"),
         )
+
+
+def _field_document(field: Field) -> dict[str, Json]:
+    return {
+        "name": field.name,
+        "type": field.type,
+        "nullable": field.nullable,
+        "categories": None if field.categories is None else list(field.categories),
+        # What most fields do not have is left out, as it was before there was such a thing.
+        **({"ordered": True} if field.ordered else {}),
+        **({"zone": field.zone} if field.zone else {}),
+    }
 
 
 def _parse_signature(document: Json) -> Signature:
@@ -269,7 +284,9 @@ def _parse_signature(document: Json) -> Signature:
                 name=field["name"],
                 type=field["type"] and FieldType(field["type"]),
                 nullable=field["nullable"],
-                categories=field["categories"] and tuple(field["categories"]),
+                categories=None if field["categories"] is None else tuple(field["categories"]),
+                ordered=field.get("ordered", False),
+                zone=field.get("zone"),
             )
             for field in document["inputs"]
         ),

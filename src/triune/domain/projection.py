@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
+from triune.domain.canonical import Json, canonical_json
 from triune.domain.events import Event, EventKind
 
 # Raised whenever a record's fields or what `project` makes of an event change: a ledger that holds
 # records of an earlier format folds them anew when it is opened.
-FORMAT: Final = 2
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,40 @@ class EnvironmentRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutRecord:
-    """A release on its way into an environment; ``is_open`` until it ends either way."""
+    """A release on its way into an environment; ``is_open`` until it ends either way.
+
+    ``reason`` is the code of its last change, ``override`` what was said where something spoke
+    against the release. ``state`` is all there is to the rollout: what `Rollout.to_json` wrote, as
+    canonical JSON.
+    """
 
     id: str
     release: str
     environment: str
     is_open: bool
+    since: str
+    status: str
+    reason: str
+    override: str | None
+    state: str
+
+    @property
+    def key(self) -> str:
+        """What identifies the record."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldoutRecord:
+    """A holdout that models met, by its set of rows (``rows`` is their blob).
+
+    ``older`` are the holdouts that it shares half of its rows with, and inherits the looks of.
+    """
+
+    id: str
+    rows: str
+    count: int
+    older: tuple[str, ...]
     since: str
 
     @property
@@ -71,7 +100,43 @@ class RolloutRecord:
         return self.id
 
 
-Record = ReleaseRecord | EnvironmentRecord | RolloutRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookRecord:
+    """One model's predictions (their digest) that met the labels of a holdout."""
+
+    holdout: str
+    predictions: str
+    release: str
+    at: str
+
+    @property
+    def key(self) -> str:
+        """What identifies the record."""
+        return f"{self.holdout}:{self.predictions}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRecord:
+    """What the gate last said of a release, and by which evidence (a blob).
+
+    ``champion`` is what it was compared with, in ``environment``.
+    """
+
+    release: str
+    champion: str | None
+    environment: str | None
+    evidence: str
+    verdict: str
+    reason: str
+    at: str
+
+    @property
+    def key(self) -> str:
+        """What identifies the record."""
+        return self.release
+
+
+Record = ReleaseRecord | EnvironmentRecord | RolloutRecord | HoldoutRecord | LookRecord | GateRecord
 R = TypeVar("R", bound=Record)
 
 
@@ -87,7 +152,7 @@ def name_record(kind: type, key: str) -> str:
     return f"{kind.__name__.removesuffix('Record').lower()} {key}"
 
 
-def project(  # noqa: PLR0911 - one return for each kind of event
+def project(  # noqa: C901, PLR0911 - one case for each kind of event
     event: Event, records: Records
 ) -> tuple[Record, ...]:
     """Say which records an event changes, as they are after it.
@@ -129,6 +194,40 @@ def project(  # noqa: PLR0911 - one return for each kind of event
         case EventKind.RELEASE_PRUNED:
             release = records.find(ReleaseRecord, data["release"])
             return (replace(release, pruned_at=event.time),) if release else ()
+        case EventKind.HOLDOUT_SEEN:
+            return (
+                HoldoutRecord(
+                    id=data["holdout"],
+                    rows=data["rows"],
+                    count=data["count"],
+                    older=tuple(data["older"]),
+                    since=event.time,
+                ),
+            )
+        case EventKind.LOOK_RESERVED:
+            return (
+                LookRecord(
+                    holdout=data["holdout"],
+                    predictions=data["predictions"],
+                    release=data["release"],
+                    at=event.time,
+                ),
+            )
+        case EventKind.GATE_DECIDED:
+            release = records.find(ReleaseRecord, data["release"])
+            reason = data["reasons"][0]["code"]
+            decided = GateRecord(
+                release=data["release"],
+                champion=data["champion"],
+                environment=data["environment"],
+                evidence=data["evidence"],
+                verdict=data["verdict"],
+                reason=reason,
+                at=event.time,
+            )
+            # At once: a run that is ended before its end must not leave an older verdict standing.
+            judged = replace(release, verdict=data["verdict"], reason=reason) if release else None
+            return (decided, judged) if judged else (decided,)
         case EventKind.CHAMPION_CHANGED:
             return (
                 EnvironmentRecord(
@@ -138,21 +237,40 @@ def project(  # noqa: PLR0911 - one return for each kind of event
                     since=event.time,
                 ),
             )
-        case EventKind.ROLLOUT_OPENED:
-            return (
-                RolloutRecord(
-                    id=data["rollout"],
-                    release=data["release"],
-                    environment=data["environment"],
-                    is_open=True,
-                    since=event.time,
-                ),
-            )
-        case EventKind.ROLLOUT_CLOSED:
-            rollout = records.find(RolloutRecord, data["rollout"])
-            return (replace(rollout, is_open=False),) if rollout else ()
+        case EventKind.ROLLOUT_OPENED | EventKind.ROLLOUT_MOVED | EventKind.ROLLOUT_CLOSED:
+            return _project_rollout(event, records)
         case _:
             return ()
+
+
+def _project_rollout(event: Event, records: Records) -> tuple[Record, ...]:
+    data = event.data
+    if event.kind == EventKind.ROLLOUT_OPENED:
+        return (
+            RolloutRecord(
+                id=data["rollout"],
+                release=data["release"],
+                environment=data["environment"],
+                is_open=True,
+                since=event.time,
+                override=data["override"],
+                **_rollout_state(data["state"]),
+            ),
+        )
+    rollout = records.find(RolloutRecord, data["rollout"])
+    if rollout is None:
+        return ()
+    if event.kind == EventKind.ROLLOUT_CLOSED:
+        return (replace(rollout, is_open=False),)
+    return (replace(rollout, **_rollout_state(data["state"])),)
+
+
+def _rollout_state(state: Json) -> dict[str, Json]:
+    return {
+        "status": state["status"],
+        "reason": state["reason"]["code"],
+        "state": canonical_json(state).decode(),
+    }
 
 
 class Changes:

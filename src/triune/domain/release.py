@@ -8,11 +8,14 @@ from triune.domain.errors import UnknownReleaseError, nearest
 
 SHORT: Final = 12
 LATEST: Final = "latest"
+CANDIDATE: Final = "TRIUNE_CANDIDATE"
+"""The variable that tells tests which release is tried, by its id."""
 
-# A bundle is the folder that a worker runs: the manifest, the trees and the lock that it names,
-# and the files that the trees name, in a folder each.
+# A bundle is the folder that a worker runs: the manifest, the trees, the lock and the golden
+# requests that it names, and the files that the trees name, in a folder each.
 BUNDLE_MANIFEST: Final = "manifest.json"
 BUNDLE_LOCK: Final = "requirements.lock"
+BUNDLE_GOLDEN: Final = "golden.jsonl"
 BUNDLE_CODE_TREE: Final = "code.tree"
 BUNDLE_MODEL_TREE: Final = "model.tree"
 BUNDLE_CODE: Final = "code"

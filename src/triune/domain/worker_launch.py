@@ -33,16 +33,33 @@ _PYTHON: Final = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONHASHSEED": "0",
 }
+# Native threads that wait for each other by spinning make one row a hundred times slower where the
+# cores are taken, and the order of their sums decides the last bits of an answer.
+_ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
 _KEPT_BACK: Final = ("PYTHON", "TRIUNE_")
 _FAULTS: Final[dict[str, type[TriuneError]]] = {
     fault.code: fault for fault in (RuntimeMismatchError, TamperedError, ModelError)
 }
 
 
-def worker_command(
-    *, python: str, bundle: str, manifest: str, connection: int, lifeline: int
+def worker_command(  # noqa: PLR0913 - one for each thing that is inherited
+    *,
+    python: str,
+    bundle: str,
+    manifest: str,
+    connection: int,
+    lifeline: int,
+    memory_bytes: int | None = None,
 ) -> tuple[str, ...]:
-    """Say what to execute: a worker on a bundle whose manifest has the digest ``manifest``."""
+    """Say what to execute: a worker on a bundle whose manifest has the digest ``manifest``.
+
+    ``memory_bytes`` bounds what it may allocate; what needs more raises MemoryError.
+    """
+    limit = () if memory_bytes is None else ("--memory", str(memory_bytes))
     return (
         python,
         "-m",
@@ -55,13 +72,17 @@ def worker_command(
         str(connection),
         "--lifeline",
         str(lifeline),
+        *limit,
     )
 
 
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Say in which environment: without Triune's own settings, and with no other import path."""
+    """Say in which environment: without Triune's own settings, and with no other import path.
+
+    Native libraries use one thread each, unless the process was told another number.
+    """
     kept = {name: value for name, value in environ.items() if not name.startswith(_KEPT_BACK)}
-    return {**kept, **_PYTHON}
+    return {**_ONE_THREAD, **kept, **_PYTHON}
 
 
 def started(outputs: Outputs) -> Reply:

@@ -11,6 +11,7 @@ class Method(StrEnum):
 
     DELONG = "delong"
     TANGO = "tango"
+    CLOPPER_PEARSON = "clopper_pearson"
     BCA = "bca"
     UNVARYING = "unvarying"
     """Nothing varied on these rows, so how much it varies is unknown; see `stats.unvarying`."""

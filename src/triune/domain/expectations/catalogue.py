@@ -65,12 +65,18 @@ _IGNORED: Final = {
     Shape.LIST_ROWS: ("all_values_are_missing", "any_value_is_missing", "never"),
 }
 _INTERPOLATIONS: Final = ("nearest", "linear", "lower", "higher", "midpoint")
+_LARGEST: Final = 10**308
 _ELSEWHERE: Final = "`pip install 'triune[gx]'` and run it with Great Expectations itself"
 
 
 def find_signature(type_: str) -> Signature | None:
     """Find what an expectation takes, by its type in either dialect."""
     return _SIGNATURES.get(canonical_type(type_))
+
+
+def nearest_type(type_: str) -> str:
+    """Name the type that is spelt most like another."""
+    return get_close_matches(type_, list(_SIGNATURES), n=1, cutoff=0.0)[0]
 
 
 def canonical_type(type_: str) -> str:
@@ -107,7 +113,7 @@ def find_problem(expectation: Expectation, kwargs: Arguments) -> str | None:
         elif name not in known:
             hint = nearest(name, known) or f"; it takes {_quote(sorted({*required, *optional}))}"
             return f"{expectation.type} takes no {name!r}{hint}; rename it, or leave it out"
-    for check in (*_shape_checks(signature.shape), _flags, *signature.checks):
+    for check in (_sizes, *_shape_checks(signature.shape), _flags, *signature.checks):
         if problem := check(kwargs):
             return problem
     return None
@@ -127,11 +133,28 @@ def find_contradiction(kwargs: Arguments) -> str | None:
 def _unknown(type_: str) -> str:
     if type_ in _NEEDS_MORE:
         return f"{type_} {_NEEDS_MORE[type_]}; {_ELSEWHERE}"
-    close = get_close_matches(type_, list(_SIGNATURES), n=1, cutoff=0.0)[0]
     return (
-        f"there is no expectation {type_!r} here; the nearest is {close!r}; correct it, or, if it "
-        f"is one of your own, {_ELSEWHERE}"
+        f"there is no expectation {type_!r} here; the nearest is {nearest_type(type_)!r}; correct "
+        f"it, or, if it is one of your own, {_ELSEWHERE}"
     )
+
+
+def _sizes(kwargs: Arguments) -> str | None:
+    for name, held in kwargs.items():
+        if _is_endless(held):
+            return (
+                f"{name!r} holds an integer of more than 308 digits, which compares with no "
+                "number of a column; write a smaller one"
+            )
+    return None
+
+
+def _is_endless(held: Json) -> bool:
+    if isinstance(held, Mapping):
+        return any(_is_endless(each) for each in held.values())
+    if isinstance(held, list):
+        return any(_is_endless(each) for each in held)
+    return isinstance(held, int) and abs(held) > _LARGEST
 
 
 def _shape_checks(shape: Shape) -> tuple[Check, ...]:

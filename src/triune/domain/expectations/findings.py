@@ -1,6 +1,6 @@
 """What is wrong with data, as findings for people: one for each expectation that is not met."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from triune.domain.canonical import Json
@@ -14,7 +14,9 @@ _COLUMN_KEYS: Final = ("column", "column_A", "column_B", "column_list", "column_
 _BESIDE_ARGUMENTS: Final = (*_COLUMN_KEYS, "condition_parser", "result_format", "meta", "batch_id")
 
 
-def find_breaches(outcome: SuiteOutcome, *, file: str | None = None) -> tuple[Finding, ...]:
+def find_breaches(
+    outcome: SuiteOutcome, *, file: str | None = None, written: Sequence[tuple[str, int]] = ()
+) -> tuple[Finding, ...]:
     """Tell each expectation that was not met, could not be evaluated, or had nothing to judge.
 
     Parameters
@@ -23,14 +25,24 @@ def find_breaches(outcome: SuiteOutcome, *, file: str | None = None) -> tuple[Fi
         What came of the suite, evaluated with rows (not as ``BOOLEAN_ONLY``).
     file
         The dataset's file, where it is one.
+    written
+        File and line of each expectation, where those are known; one that could not be evaluated
+        is to be mended there.
     """
-    return tuple(_findings(outcome, file))
+    return tuple(_findings(outcome, file, written))
 
 
-def _findings(outcome: SuiteOutcome, file: str | None) -> Iterator[Finding]:
-    for each in outcome.outcomes:
+def _findings(
+    outcome: SuiteOutcome, file: str | None, written: Sequence[tuple[str, int]]
+) -> Iterator[Finding]:
+    for number, each in enumerate(outcome.outcomes):
         said = _say(each)
-        if said is not None:
+        if said is None:
+            continue
+        if each.verdict is Verdict.ERROR and written:
+            place, line = written[number]
+            yield Finding(message=f"{_name(each)}: {said}", file=place, line=line)
+        else:
             offenders = each.rows.offenders if each.rows else ()
             yield Finding(
                 message=f"{_name(each)}: {said}",

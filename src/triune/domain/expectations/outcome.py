@@ -24,12 +24,13 @@ class Method(StrEnum):
 
     SCAN is the one pass over the data that all expectations share (what is known from the
     columns' names and types alone counts as that too), SECOND_PASS reads columns again, PYTHON
-    judges value by value.
+    judges value by value, GX is Great Expectations itself.
     """
 
     SCAN = "scan"
     SECOND_PASS = "second_pass"  # noqa: S105 - a pass over data, not a password
     PYTHON = "python"
+    GX = "gx"
 
 
 class ResultFormat(StrEnum):
@@ -43,10 +44,11 @@ class ResultFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offender:
-    """A row that breaks an expectation: its number from 0, and what it holds."""
+    """A row that breaks an expectation: its number from 0, what it holds, and whose it is."""
 
     row: int
     value: Json
+    key: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +148,14 @@ class SuiteOutcome:
                 "exception_message": outcome.problem,
                 "exception_traceback": None,
             },
-            "meta": {"method": outcome.method, "verdict": outcome.verdict},
+            "meta": {"method": outcome.method, "verdict": outcome.verdict, **self._keys(outcome)},
         }
+
+    def _keys(self, outcome: Outcome) -> dict[str, Json]:
+        """Tell whose the rows of ``partial_unexpected_list`` are, where that is known."""
+        offenders = outcome.rows.offenders[: self.partial_count] if outcome.rows else ()
+        keys = [as_json(offender.key) for offender in offenders]
+        return {"partial_unexpected_keys": keys} if any(key is not None for key in keys) else {}
 
     def _told(self, outcome: Outcome) -> dict[str, Json]:
         told = dict(outcome.observed)

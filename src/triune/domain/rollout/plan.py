@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, Self
 
-from triune.domain.analysis import StepRules
+from triune.domain.rules import StepRules
 from triune.domain.traffic import TrafficSplit
 
 HOLDBACK_PCT: Final = 5.0

@@ -7,11 +7,12 @@ from typing import Final, Self
 
 import msgspec
 
-from triune.domain.analysis import StepRules
 from triune.domain.canonical import Json
 from triune.domain.rollout.approval import Approval
+from triune.domain.rollout.override import Override
 from triune.domain.rollout.plan import Plan
 from triune.domain.rollout.routing import FencingToken, Routing
+from triune.domain.rules import StepRules
 from triune.domain.traffic import TrafficSplit
 from triune.domain.verdict import Reason, Verdict
 
@@ -74,6 +75,8 @@ class Rollout:
         What served when it opened; None where nothing did.
     authors
         Of the release: who may not approve it where the plan says so.
+    override
+        Why it opened although something spoke against the release; None where nothing did.
     version
         Counts its changes, from 1.
     token
@@ -107,6 +110,7 @@ class Rollout:
     approvals: tuple[Approval, ...]
     verdict: Verdict
     reason: Reason
+    override: Override | None = None
 
     @property
     def is_open(self) -> bool:
