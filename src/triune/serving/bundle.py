@@ -16,14 +16,18 @@ from triune.domain.release import (
     BUNDLE_MODEL,
     BUNDLE_MODEL_TREE,
 )
+from triune.serving.code import SUFFIXES, VerifiedCode
 from triune.serving.runtime import describe_mismatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBundle:
-    """A bundle that is what its manifest says; ``model_content`` are the very bytes verified."""
+    """A bundle that is what its manifest says.
 
-    code: Path
+    ``code`` and ``model_content`` hold the very bytes that were verified.
+    """
+
+    code: VerifiedCode
     model: ModelRef
     model_content: bytes
     signature: Signature
@@ -50,8 +54,11 @@ def verify_bundle(folder: Path, *, manifest_digest: str) -> VerifiedBundle:
         raise RuntimeMismatchError(mismatch)
     code = Tree.parse(_read(folder / BUNDLE_CODE_TREE, digest=manifest.code))
     model = Tree.parse(_read(folder / BUNDLE_MODEL_TREE, digest=manifest.model.digest))
-    for _ in _verified(folder / BUNDLE_CODE, code):
-        pass
+    modules = {
+        path: content
+        for path, content in _verified(folder / BUNDLE_CODE, code)
+        if path.endswith(SUFFIXES)
+    }
     contents = dict(_verified(folder / BUNDLE_MODEL, model))
     if manifest.model.path not in contents:
         raise TamperedError(
@@ -59,7 +66,11 @@ def verify_bundle(folder: Path, *, manifest_digest: str) -> VerifiedBundle:
             "cut it again with `triune run`"
         )
     return VerifiedBundle(
-        code=folder / BUNDLE_CODE,
+        code=VerifiedCode(
+            folder=folder / BUNDLE_CODE,
+            paths=frozenset(file.path for file in code.files),
+            modules=modules,
+        ),
         model=manifest.model,
         model_content=contents[manifest.model.path],
         signature=manifest.signature,

@@ -1,6 +1,7 @@
 """Turns the verified bytes of a model file into the estimator that they hold."""
 
 import io
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,6 +14,7 @@ Estimator = Any
 _PICKLES: Final = (b"\x80", b"(", b"c", b"]", b"}")
 _COMPRESSED: Final = (b"x", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"]\x00\x00", b"\x04\x22\x4d\x18")
 _ZIP: Final = b"PK\x03\x04"
+_QUOTED: Final = re.compile(r"attribute '([^']+)'")
 _LFS: Final = b"version https://git-lfs"
 
 
@@ -102,13 +104,19 @@ def _describe_missing(name: str, error: ModuleNotFoundError) -> str:
 def _describe_attribute(name: str, error: AttributeError) -> str:
     if "__main__" in str(error):
         return (
-            f"{name} refers to a class or function of the script that trained it ({error}); "
-            "move that into a module of its own, under code.include, and import it from there"
+            f"{name}: the model needs {_attribute(error)} from the script that trained it "
+            "(`__main__`); define it in a module under src/ and import it there"
         )
     return (
         f"{name} refers to what the release's code does not have ({error}); "
         "train it with the code as it is now: `triune run`"
     )
+
+
+def _attribute(error: AttributeError) -> str:
+    """Name what is missing: pickle and getattr say it differently, and only one of them apart."""
+    quoted = _QUOTED.search(str(error))
+    return quoted[1] if quoted else str(error)
 
 
 def _load_joblib(content: bytes) -> Estimator:

@@ -42,6 +42,7 @@ class Model:
         self._estimator = estimator
         self.outputs = _describe(estimator, task=task)
         self._is_regression = task == "regression"
+        self._is_pipeline = self.outputs.probabilities and _is_pipeline(estimator)
 
     def predict(self, frame: pd.DataFrame) -> Predicted:
         """Predict a frame as one batch.
@@ -56,16 +57,23 @@ class Model:
         rows = len(frame)
         if rows == 0:
             return self._predict_nothing()
-        answered = np.asarray(self._estimator.predict(frame))
+        seen, head = self._prepare(frame)
+        answered = np.asarray(head.predict(seen))
         labels = _flatten(answered, rows=rows)
         if self._is_regression:
             return Predicted(labels=_finite(labels), probabilities=None)
         self._require_classes(labels)
         if not self.outputs.probabilities:
             return Predicted(labels=labels, probabilities=None)
-        probabilities = np.asarray(self._estimator.predict_proba(frame), dtype=np.float64)
+        probabilities = np.asarray(head.predict_proba(seen), dtype=np.float64)
         _require_probabilities(probabilities, shape=(rows, len(self.outputs.classes)))
         return Predicted(labels=labels, probabilities=np.clip(probabilities, 0.0, 1.0))
+
+    def _prepare(self, frame: pd.DataFrame) -> tuple[Any, Estimator]:
+        """Transform the input once for both questions, where the estimator is a pipeline."""
+        if not self._is_pipeline:
+            return frame, self._estimator
+        return self._estimator[:-1].transform(frame), self._estimator[-1]
 
     def _predict_nothing(self) -> Predicted:
         labels = (
@@ -86,6 +94,19 @@ class Model:
                 f"predict answered {unknown.pop()!r}, which is none of the classes "
                 f"{list(self.outputs.classes)}"
             )
+
+
+def _is_pipeline(estimator: Estimator) -> bool:
+    """Tell scikit-learn's own pipeline, whose predict is to transform and let the last one answer.
+
+    A class derived from it may do otherwise.
+    """
+    kind = type(estimator)
+    return (
+        (kind.__module__, kind.__qualname__) == ("sklearn.pipeline", "Pipeline")
+        and len(estimator) > 1
+        and estimator[-1] not in {None, "passthrough"}
+    )
 
 
 def _describe(estimator: Estimator, *, task: str) -> Outputs:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.types import is_extension_array_dtype
 
 from triune.domain.manifest import Field, FieldType, Signature
 from triune.domain.refusal import InputProblem, Refusal
@@ -26,7 +25,7 @@ _ARROW: Final[dict[FieldType | None, pa.DataType]] = {
     FieldType.INTEGER: pa.int64(),
     FieldType.NUMBER: pa.float64(),
     FieldType.STRING: pa.string(),
-    FieldType.DATE: pa.timestamp("us"),
+    FieldType.DATE: pa.date32(),
     FieldType.TIMESTAMP: pa.timestamp("us"),
 }
 
@@ -35,7 +34,7 @@ def frame_from_values(columns: Mapping[str, Sequence[Value]], signature: Signatu
     """Build a frame from values that were checked against the signature."""
     return pd.DataFrame(
         {
-            field.name: _series(pa.array(columns[field.name], _ARROW[field.type]), field)
+            field.name: _values(pa.array(columns[field.name], _arrow(field)), field)
             for field in signature.inputs
         }
     )
@@ -82,7 +81,10 @@ def _cast(column: "pa.ChunkedArray[Any]", field: Field) -> "pa.ChunkedArray[Any]
         if column.null_count != len(column):
             raise pa.ArrowInvalid("the training data had no value here, and this has")
         return pa.chunked_array([pa.nulls(len(column))])
-    target = _ARROW[field.type]
+    if pa.types.is_timestamp(column.type) and bool(column.type.tz) != bool(field.zone):
+        had, has = ("a time zone", "none") if field.zone else ("no time zone", "one")
+        raise pa.ArrowInvalid(f"the training data had {had} here, and this has {has}")
+    target = _arrow(field)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     # Time below a microsecond is cut off, and integers beyond 2**53 are rounded to floats, as
@@ -90,13 +92,30 @@ def _cast(column: "pa.ChunkedArray[Any]", field: Field) -> "pa.ChunkedArray[Any]
     return column.cast(target, safe=target == pa.int64())
 
 
+def _arrow(field: Field) -> pa.DataType:
+    return pa.timestamp("us", field.zone) if field.zone else _ARROW[field.type]
+
+
+def _values(column: "pa.Array[Any]", field: Field) -> Any:
+    """Give what `_series` holds, without the index that pandas would compare with all others."""
+    if field.type is FieldType.NUMBER:
+        return column.to_numpy(zero_copy_only=False)
+    series = _series(column, field)
+    return series.array if is_extension_array_dtype(series.dtype) else series.to_numpy()
+
+
 def _series(column: "pa.Array[Any] | pa.ChunkedArray[Any]", field: Field) -> pd.Series:
     if field.type is None:
         return pd.Series([None] * len(column), dtype=object)
     if field.categories is not None:
-        codes = pc.index_in(column, value_set=pa.array(field.categories)).fill_null(-1)
-        indices: npt.NDArray[np.int32] = codes.to_numpy()
-        return pd.Series(pd.Categorical.from_codes(indices, categories=pd.Index(field.categories)))
+        categories = pa.array(field.categories, pa.string())
+        indices: Any = pc.index_in(column, value_set=categories)
+        column = pa.DictionaryArray.from_arrays(
+            indices.combine_chunks() if isinstance(indices, pa.ChunkedArray) else indices,
+            categories,
+            ordered=field.ordered,
+        )
+        return pd.Series(column.to_pandas())
     if field.nullable and field.type is FieldType.INTEGER:
         column = column.cast(pa.float64(), safe=False)
     series = column.to_pandas()

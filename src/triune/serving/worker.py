@@ -4,6 +4,7 @@ It is launched as `triune.domain.worker_launch` says, never by hand.
 """
 
 import faulthandler
+import resource
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
@@ -25,6 +26,8 @@ def main() -> int:
     faulthandler.enable()
     arguments = _parse_arguments()
     hang_on(arguments.lifeline)
+    if arguments.memory is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (arguments.memory, arguments.memory))
     connection = Connection(arguments.connection)
     try:
         release = _open(
@@ -67,6 +70,7 @@ def _parse_arguments() -> Namespace:
     parser.add_argument(
         "--lifeline", type=int, required=True, help="descriptor of the socket to live by"
     )
+    parser.add_argument("--memory", type=int, help="bytes that it may allocate")
     return parser.parse_args()
 
 
