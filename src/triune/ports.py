@@ -1,23 +1,30 @@
 """What the operations ask of the world: small protocols, in Triune's words."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
+from triune.domain.drift import DriftProfile
 from triune.domain.events import Event, EventDraft, Head
-from triune.domain.evidence import CheckResult
+from triune.domain.evidence import CheckResult, Judgement, Layer
 from triune.domain.expectations.outcome import ResultFormat, SuiteOutcome
 from triune.domain.expectations.suite import Suite
 from triune.domain.manifest import Field, Outputs
+from triune.domain.profile import DatasetProfile
 from triune.domain.projection import R
+
+Preset = Literal["lint", "types", "tests", "security"]
+"""A check of the code that Triune knows."""
 
 Progress = Callable[[str], None]
 """Takes one line about what goes on, for people to read."""
@@ -222,8 +229,14 @@ class DataEngine(Protocol):
             A file cannot be read as what it is said to be, or the files' columns differ.
         """
 
-    def rows(self, files: Sequence[Path], *, format: str) -> int:
-        """Count the rows."""
+    def require_inputs(self, files: Sequence[Path], *, format: str, columns: Sequence[str]) -> None:
+        """See that every value of some columns can travel in a request, as it is.
+
+        Raises
+        ------
+        DatasetError
+            One cannot; the message names file, column and value.
+        """
 
     def sample(
         self, files: Sequence[Path], *, format: str, columns: Sequence[str], count: int
@@ -233,15 +246,64 @@ class DataEngine(Protocol):
         Missing values are null, dates and times are ISO 8601.
         """
 
-    def export(
-        self, files: Sequence[Path], *, format: str, columns: Sequence[str], destination: Path
-    ) -> None:
-        """Write columns as one Arrow IPC file, in the order of the rows.
+    def values(
+        self, files: Sequence[Path], *, format: str, column: str, limit: int
+    ) -> tuple[Json, ...]:
+        """List at most ``limit`` different values of a column, as they come, without missing ones.
 
         Raises
         ------
         DatasetError
-            A column is missing.
+            The column is missing, or a file cannot be read.
+        """
+
+    def arrays(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Read columns whole, each of shape (rows,), in the order of the rows.
+
+        A missing value is NaN among floating-point numbers, NaT among times, else None.
+
+        Raises
+        ------
+        DatasetError
+            A column is missing, or a file cannot be read.
+        """
+
+    def matching(self, files: Sequence[Path], *, format: str, where: str) -> npt.NDArray[np.bool_]:
+        """Tell of each row whether a condition of SQL holds for it: shape (rows,).
+
+        The condition compares the columns of one row, and can look at nothing else. Where it is
+        unknown, as a comparison with a missing value is, it does not hold.
+
+        Raises
+        ------
+        ConditionError
+            It is no condition, asks for more than one may, or does not go with the columns.
+        DatasetError
+            A file cannot be read.
+        """
+
+    def export(
+        self,
+        files: Sequence[Path],
+        *,
+        format: str,
+        columns: Sequence[str],
+        destination: Path,
+        replace: Mapping[str, Json] = ...,
+    ) -> None:
+        """Write columns as one Arrow IPC file, in the order of the rows.
+
+        Parameters
+        ----------
+        replace
+            Values by column that every row is given there, as the column's own type has them.
+
+        Raises
+        ------
+        DatasetError
+            A column is missing, or cannot hold the value that is to replace its own.
         """
 
     def compare(
@@ -249,7 +311,20 @@ class DataEngine(Protocol):
     ) -> DatasetChange:
         """Compare two datasets row by row and column by column."""
 
-    def evaluate(
+    def row_digests(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str]
+    ) -> npt.NDArray[np.uint64]:
+        """Digest each row by its values in ``columns``, of any order: shape (rows,).
+
+        Values count as they are written, so that a dataset has the same digests in either format.
+
+        Raises
+        ------
+        DatasetError
+            A column is missing, or a file cannot be read.
+        """
+
+    def evaluate(  # noqa: PLR0913 - each says another thing
         self,
         files: Sequence[Path],
         *,
@@ -257,15 +332,52 @@ class DataEngine(Protocol):
         suite: Suite,
         now: datetime,
         result_format: ResultFormat,
+        key: str | None = None,
     ) -> SuiteOutcome:
         """Evaluate a suite of expectations; ``now`` is what its parameter ``now()`` stands for.
 
         What cannot be evaluated, a column that is missing among it, is an outcome that says why.
 
+        Parameters
+        ----------
+        key
+            The column that tells whose a row is, for the rows that are shown; it may be missing.
+
         Raises
         ------
         DatasetError
             A file cannot be read as what it is said to be, or the files' columns differ.
+        """
+
+    def summarise(self, files: Sequence[Path], *, format: str) -> DatasetProfile:
+        """Tell what every column holds, and how it is distributed, in one pass.
+
+        Raises
+        ------
+        DatasetError
+            A file cannot be read as what it is said to be, or the files' columns differ.
+        """
+
+    def drift_profile(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str]
+    ) -> DriftProfile:
+        """Freeze bins for columns, and count their values into them, in one pass.
+
+        Raises
+        ------
+        DatasetError
+            A column is missing, or a file cannot be read.
+        """
+
+    def count_into(
+        self, files: Sequence[Path], *, format: str, reference: DriftProfile
+    ) -> DriftProfile:
+        """Count values into the bins of a profile, in one scan.
+
+        Raises
+        ------
+        DatasetError
+            A column of the profile is missing or of another kind, or a file cannot be read.
         """
 
 
@@ -279,6 +391,14 @@ class Predictions:
 
     labels: npt.NDArray[np.generic]
     probabilities: npt.NDArray[np.float64] | None
+
+    @property
+    def digest(self) -> str:
+        """What they are, to the last bit: 64 hexadecimal digits."""
+        hashed = hashlib.sha256(json.dumps(self.labels.tolist(), default=str).encode())
+        if self.probabilities is not None:
+            hashed.update(np.ascontiguousarray(self.probabilities).tobytes())
+        return hashed.hexdigest()
 
 
 class Worker(Protocol):
@@ -315,11 +435,17 @@ class Scorer(Protocol):
     def recall(self, *, release: str, dataset: str) -> Predictions | None:
         """Find what a release (its id) predicted for a dataset (its digest), if it is known."""
 
-    def start(self, bundle: Path, *, release: str | None = None) -> AbstractContextManager[Worker]:
+    def keep_only(self, releases: Collection[str]) -> int:
+        """Forget what other releases than these (their ids) predicted.
+
+        Returns how many bytes that freed.
+        """
+
+    def start(self, bundle: Path, *, release: str) -> AbstractContextManager[Worker]:
         """Start a worker on a bundle, a folder that `operations.releases` laid out.
 
-        The worker checks runtime and digests before it loads anything, and that the bundle is that
-        of ``release`` (its id), if it is given.
+        Before it loads anything the worker checks the runtime, and that every file is what
+        ``release`` (its id) says.
 
         Raises
         ------
@@ -329,6 +455,56 @@ class Scorer(Protocol):
             The model cannot be loaded.
         WorkerError
             The bundle was tampered with, or the process died.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """What came back over HTTP; ``document`` is None where the body was no JSON."""
+
+    status: int
+    document: Json
+
+
+class Service(Protocol):
+    """A release that answers over HTTP, in a process of its own."""
+
+    def base_url(self) -> str:
+        """Tell where it answers, having waited until it does.
+
+        Raises
+        ------
+        ServiceError
+            It did not come up, or is gone; the message ends with what it printed last.
+        """
+
+    def get(self, path: str) -> HttpAnswer:
+        """Ask for a path.
+
+        Raises
+        ------
+        ServiceError
+            It did not come up, or is gone.
+        """
+
+    def post(self, path: str, document: Json) -> HttpAnswer:
+        """Send a document; while the service says that it is busy (503), do so again.
+
+        Raises
+        ------
+        ServiceError
+            It did not come up, or is gone.
+        """
+
+
+class ReleaseServer(Protocol):
+    """Serves releases, for a while."""
+
+    def serving(self, release: str) -> AbstractContextManager[Service]:
+        """Have a stored release (its id) served for as long as the block lasts.
+
+        The service is started here, and waited for where it is asked. Whatever was started has
+        ended after the block, and ends too where this process is killed.
         """
 
 
@@ -409,7 +585,7 @@ class Tool(Protocol):
             The code cannot be listed, or read.
         """
 
-    def check(self, *, progress: Progress) -> CheckResult:
+    def judge(self, progress: Progress) -> Judgement:
         """Run the check to a verdict; a tool that is missing, breaks or hangs is an ERROR.
 
         Whatever it started has ended when this does, however it does.
@@ -419,6 +595,44 @@ class Tool(Protocol):
         SourceError
             The code cannot be listed, or read.
         """
+
+
+class Toolbox(Protocol):
+    """Makes the checks of the code that a project asks for."""
+
+    def preset(
+        self, name: Preset, *, coverage_min: float | None = None, timeout_s: float = 1800.0
+    ) -> Tool:
+        """Make a check that Triune knows; ``coverage_min`` (percent) bears on ``tests`` alone."""
+
+    def command(self, line: str, *, name: str, timeout_s: float) -> Tool:
+        """Make a check of a command that passes by exiting with 0."""
+
+    def integration_tests(
+        self, path: str, *, environment: Mapping[str, str], timeout_s: float = 1800.0
+    ) -> Tool:
+        """Make a check of the tests at ``path``, in the project; it measures no coverage.
+
+        Parameters
+        ----------
+        environment
+            Variables that the tests are given; the check's digest leaves them out.
+        """
+
+    def layer_tests(
+        self, path: str, *, environment: Mapping[str, str], timeout_s: float = 1800.0
+    ) -> Tool:
+        """Make a check of the tests in the folder of a layer, as `integration_tests` does."""
+
+
+class ResultMemory(Protocol):
+    """Keeps results of checks by what they read, so that nothing is checked twice."""
+
+    def find(self, *, layer: Layer, name: str, digest: str) -> CheckResult | None:
+        """Find what a check came to when all that it read had this digest."""
+
+    def keep(self, result: CheckResult) -> None:
+        """Keep a result; where it cannot be kept, it is found again by checking."""
 
 
 class RunLock(Protocol):

@@ -1,7 +1,6 @@
 """The ports in one process's memory: complete, and forgotten when the process ends."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -144,22 +143,3 @@ class MemoryArtifactStore:
     def sweep(self) -> int:
         """Find nothing to remove: a write here is never interrupted."""
         return 0
-
-
-class FixedClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        """Tell the time that was set last."""
-        return self._now
-
-    def set(self, now: datetime) -> None:
-        """Set the time."""
-        self._now = now
-
-    def advance(self, by: timedelta) -> None:
-        """Move the time on."""
-        self._now += by

@@ -13,9 +13,10 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Final
 
@@ -90,6 +91,71 @@ def run_command(  # noqa: PLR0913 - all but the command are named, and most have
         return Finished(returncode=guarded.returncode, tail=lines.tail, timed_out=timed_out)
 
 
+class Background:
+    """A command that runs beside us."""
+
+    def __init__(self, guarded: "_Guarded", follower: Thread) -> None:
+        self._guarded = guarded
+        self._follower = follower
+
+    def has_ended(self, *, wait_s: float = 0.0) -> bool:
+        """Tell whether it has ended, having given it some time to."""
+        self._follower.join(wait_s)
+        return not self._follower.is_alive()
+
+    @property
+    def returncode(self) -> int:
+        """How it ended, which it must have: negative where a signal ended it.
+
+        Raises
+        ------
+        TriuneError
+            Somebody killed the guardian.
+        """
+        return self._guarded.returncode
+
+
+@contextmanager
+def background_command(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    progress: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+    grace_s: float = 5.0,
+) -> Iterator[Background]:
+    """Run a command beside us, as `run_command` does, for no longer than the block lasts.
+
+    Parameters
+    ----------
+    progress
+        Is handed each line in a thread of its own, and must not raise.
+    grace_s
+        At the end of the block the group gets SIGTERM, and SIGKILL once that much has passed.
+
+    Raises
+    ------
+    TriuneError
+        No process could be started at all.
+    """
+    with _guarded(command, folder=folder, environment=environment) as guarded:
+        lines = _Lines(progress)
+
+        def follow() -> None:
+            guarded.follow(lines, timeout_s=None)
+            lines.close()
+
+        follower = Thread(target=follow, daemon=True)
+        follower.start()
+        try:
+            yield Background(guarded, follower)
+        finally:
+            guarded.ask_to_end()
+            follower.join(grace_s)
+            guarded.insist()
+            follower.join()
+
+
 class _Lines:
     """Makes lines of bytes; of a line that rewrites itself, as progress bars do, the last form."""
 
@@ -161,14 +227,22 @@ class _Guarded:
 
     def end(self, lines: _Lines, *, grace_s: float) -> None:
         """Ask the command to end, and see to it that it does."""
-        try:
-            self._control.send(b"T")
-        except ConnectionError:
-            return
+        self.ask_to_end()
         if not self.follow(lines, timeout_s=grace_s):
-            # The guardian's side stays open for the status that it still reports.
-            self._control.shutdown(socket.SHUT_WR)
+            self.insist()
             self.follow(lines, timeout_s=None)
+
+    def ask_to_end(self) -> None:
+        """Have SIGTERM sent; nothing happens to a command that has ended."""
+        with suppress(ConnectionError):
+            self._control.send(b"T")
+
+    def insist(self) -> None:
+        """Have SIGKILL sent; nothing happens to a command that has ended."""
+        # Our side alone: the guardian still reports the status. Of one that has ended, the other
+        # side is closed already.
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
 
     def _listen(self) -> None:
         try:

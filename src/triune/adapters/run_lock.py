@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import getpass
 import json
 import os
 import platform
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from triune.adapters.account import account_name
 from triune.domain.canonical import Json
 from triune.domain.errors import BusyError, StoreError
 from triune.ports import Progress
@@ -96,7 +96,7 @@ def _write_holder(descriptor: int) -> None:
         {
             "pid": os.getpid(),
             "host": platform.node(),
-            "user": _user(),
+            "user": account_name(),
             "command": shlex.join(sys.argv),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         },
@@ -108,14 +108,6 @@ def _write_holder(descriptor: int) -> None:
     except OSError:
         # The lock holds without it; a full disk is for the ledger and the store to report.
         return
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that has no name.
-        return str(os.getuid())
 
 
 def _read_holder(descriptor: int) -> str:

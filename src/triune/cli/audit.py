@@ -1,5 +1,6 @@
 """`triune audit`: what happened, whether the record of it is whole, and how things stood."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,8 @@ def log(
         int, typer.Option(help="Show at most this many of the last events; 0 shows all.", min=0)
     ] = 50,
     aggregate: Annotated[
-        str | None, typer.Option(help="Only events of this aggregate, as `release:<id>`.")
+        str | None,
+        typer.Option(help="Only events of this aggregate: release:ID, project:NAME, ..."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -29,9 +31,12 @@ def log(
     from collections import deque
 
     from triune.bootstrap import open_project
+    from triune.operations.audit import find_aggregate
 
     with open_project(Path.cwd()) as context:
-        events = deque(context.ledger.events(aggregate=aggregate), maxlen=limit or None)
+        only = None if aggregate is None else find_aggregate(context.ledger, aggregate)
+        most = min(limit, sys.maxsize) or None
+        events = deque(context.ledger.events(aggregate=only), maxlen=most)
         head = context.ledger.head()
     if as_json:
         print_json({"events": [_document(event) for event in events], "head": str(head)})
@@ -56,6 +61,7 @@ def verify(
     """Recompute the chain of hashes and all that follows from the events."""
     from triune.bootstrap import open_project
     from triune.domain.errors import LedgerCorruptError
+    from triune.domain.wording import counted
     from triune.operations.audit import parse_head, verify_ledger
 
     known = parse_head(head) if head else None
@@ -72,7 +78,7 @@ def verify(
     if as_json:
         print_json({"verdict": "PASS", "reasons": [], "events": end.sequence, "head": str(end)})
         return
-    typer.echo(f"PASS  {end.sequence} events, the chain holds\nhead: {end}")
+    typer.echo(f"PASS  {counted(end.sequence, 'event')}, the chain holds\nhead: {end}")
 
 
 @app.command("at")
@@ -137,5 +143,8 @@ def _sentence(event: "Event") -> str:
     data = event.data
     release = data.get("release")
     parts = [f"release {short(release)}" if release else "no release"]
-    parts += [str(data[name]) for name in ("verdict", "environment", "commit") if name in data]
-    return ", ".join(part[:40] for part in parts)
+    told = ("verdict", "environment", "status", "commit")
+    parts += [str(data[name]) for name in told if name in data]
+    # What overrules a check is told whole.
+    override = [f"OVERRIDE {data['override']}"] if data.get("override") else []
+    return ", ".join([*(part[:40] for part in parts), *override])

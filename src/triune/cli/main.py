@@ -1,60 +1,130 @@
-"""The `triune` command: its verbs, and what a fault, a slip or Ctrl-C comes to."""
+"""The `triune` command: what a fault, a slip, Ctrl-C and a closed pipe come to.
+
+Nothing heavy is imported before `main` listens for Ctrl-C.
+"""
 
 import os
+import select
+import signal
 import sys
-from typing import Annotated
+import traceback
+from io import TextIOWrapper
+from types import FrameType
+from typing import TYPE_CHECKING, Final
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
-from triune import __version__
-from triune.cli import audit, demo, doctor, init, release, run, schema, serve
-from triune.cli.output import (
-    INTERRUPTED_EXIT,
-    exit_code_of,
-    print_error,
-    print_interruption,
-    wants_json,
-)
-from triune.domain.errors import TriuneError, UsageError
-
-# Without Rich's help pages, whose import alone would take most of the start-up time.
-app = typer.Typer(
-    name="triune",
-    help="Continuous delivery for machine learning: code, data and model as one release.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-)
-app.command("init")(init.init)
-app.command("doctor")(doctor.doctor)
-app.command("schema")(schema.schema)
-app.command("run")(run.run)
-app.add_typer(release.app, name="release")
-app.command("serve")(serve.serve)
-app.add_typer(audit.app, name="audit")
-app.command("demo")(demo.demo)
+_INTERRUPTED_EXIT: Final = 128 + signal.SIGINT
+_UNREAD_EXIT: Final = 128 + signal.SIGPIPE
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"triune {__version__}")
-        raise typer.Exit
+class _Interrupts:
+    """Raises KeyboardInterrupt at Ctrl-C, and remembers that it did."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        # Whoever is started in the background of a shell is not to hear it.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._hear)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.heard = True
+        signal.default_int_handler(number, frame)
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    """Take the options that go before a verb."""
+def main() -> None:
+    """Run the command and exit with its code."""
+    interrupts = _Interrupts()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A path need not be text, and a terminal need not know every letter.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(interrupts)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _drop_unread():
+            raise
+        code = _UNREAD_EXIT
+    # All is done and said, and taking the interpreter apart takes a while.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code == _INTERRUPTED_EXIT:
+        # Python may remember Ctrl-C (from code made of text, such as dataclasses), and would end
+        # itself by that signal in place of this exit code.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
-def _describe_slip(error: typer.TyperException) -> str:
+def _run(interrupts: _Interrupts) -> int:
+    try:
+        return _run_verb()
+    except BrokenPipeError:
+        raise
+    except BaseException as error:
+        # Native code that is interrupted while it is imported may raise anything.
+        if interrupts.heard or isinstance(error, KeyboardInterrupt):
+            return _report_interruption()
+        if isinstance(error, Exception):
+            return _report(error)
+        raise
+
+
+def _run_verb() -> int:
+    from triune.cli.verbs import app
+
+    try:
+        code = app(standalone_mode=False)
+    except SystemExit as left:
+        # What Typer makes of a closed pipe.
+        if isinstance(left.__context__, BrokenPipeError):
+            raise left.__context__ from None
+        raise
+    if code == _INTERRUPTED_EXIT:
+        # What Typer makes of Ctrl-C within a command.
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _report_interruption() -> int:
+    # A second Ctrl-C has nothing more to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from triune.cli.output import print_interruption, wants_json
+
+    print_interruption(as_json=wants_json())
+    return _INTERRUPTED_EXIT
+
+
+def _report(error: Exception) -> int:
+    import typer
+
+    from triune.cli.output import exit_code_of, print_error, wants_json
+    from triune.domain.errors import TriuneError, UsageError
+
+    as_json = wants_json()
+    match error:
+        case TriuneError():
+            fault = error
+        case typer.TyperException():
+            fault = UsageError(_describe_slip(error))
+        case typer.Abort():
+            return _report_interruption()
+        case OSError():
+            fault = TriuneError(_describe_os_error(error))
+            as_json = as_json and error.filename is not None
+        case _:
+            # Not by Python itself, whose exit code 1 would say that a model failed.
+            traceback.print_exception(error)
+            fault = TriuneError(
+                f"Triune broke on this ({type(error).__name__}: {error}); nothing recorded is "
+                "lost: please report what is printed above"
+            )
+    print_error(fault, as_json=as_json)
+    return exit_code_of(fault)
+
+
+def _describe_slip(error: "typer.TyperException") -> str:
     # Typer's parsing errors name option and value only in this method, which it does not type.
     describe = getattr(error, "format_message", error.__str__)
     is_help_page = type(error).__name__ == "NoArgsIsHelpError"
@@ -63,40 +133,20 @@ def _describe_slip(error: typer.TyperException) -> str:
     )
 
 
-def main() -> None:
-    """Run the command and exit with its code."""
-    try:
-        code = _run()
-        sys.stdout.flush()
-        sys.exit(code)
-    except TriuneError as error:
-        print_error(error, as_json=wants_json())
-        sys.exit(exit_code_of(error))
-    except typer.TyperException as error:
-        slip = UsageError(_describe_slip(error))
-        print_error(slip, as_json=wants_json())
-        sys.exit(exit_code_of(slip))
-    except (typer.Abort, KeyboardInterrupt):
-        print_interruption(as_json=wants_json())
-        sys.exit(INTERRUPTED_EXIT)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough (`triune audit log | head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:
-        fault = TriuneError(_describe_os_error(error))
-        print_error(fault, as_json=wants_json() and error.filename is not None)
-        sys.exit(exit_code_of(fault))
-
-
 def _describe_os_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}; make room or give access there, and try again"
 
 
-def _run() -> int:
-    code = app(standalone_mode=False)
-    if code == INTERRUPTED_EXIT:
-        # What Typer makes of Ctrl-C within a command.
-        raise KeyboardInterrupt
-    return code if isinstance(code, int) else 0
+def _drop_unread() -> bool:
+    """Drop what nobody reads any more (`triune audit log | head`); tell whether that was it."""
+    unread = [number for number in (1, 2) if _is_unread(number)]
+    for number in unread:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return bool(unread)
+
+
+def _is_unread(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))

@@ -19,7 +19,6 @@ EXIT_CODES = {
     Verdict.ERROR: 4,
 }
 USAGE_EXIT = 2
-INTERRUPTED_EXIT = 130
 
 
 def print_json(document: dict[str, Any]) -> None:

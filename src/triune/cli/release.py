@@ -2,15 +2,11 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from triune.cli.output import EXIT_CODES, AsJson, print_json, print_table, report_progress
-
-if TYPE_CHECKING:
-    from triune.domain.comparison import FileChanges
-    from triune.operations.comparing import ReleaseChanges
 
 app = typer.Typer(help="Read and keep releases.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -109,6 +105,7 @@ def diff(
 ) -> None:
     """Say in plain words what changed from one release to another."""
     from triune.bootstrap import open_project
+    from triune.cli.release_diff import describe_changes
     from triune.operations.comparing import compare_releases
     from triune.operations.releases import find_release
 
@@ -134,7 +131,8 @@ def verify(name: Name, as_json: AsJson = False) -> None:
     from triune.bootstrap import open_project
     from triune.domain.release import short
     from triune.domain.verdict import Verdict
-    from triune.operations.releases import find_release, verify_release
+    from triune.operations.releases import find_release
+    from triune.operations.verifying import verify_release
 
     with open_project(Path.cwd()) as context:
         release = find_release(context, name)
@@ -205,85 +203,3 @@ def prune(
         ],
     )
     typer.echo(f"{pruned.blobs_removed} blobs {gone}, {pruned.bytes_freed:,} bytes freed")
-
-
-def describe_changes(changes: "ReleaseChanges") -> list[str]:
-    """Put what changed into sentences, one line each."""
-    from triune.domain.release import short
-
-    lines = [
-        *_describe_files("code", changes.code),
-        *_describe_files("tests", changes.tests),
-        *_describe_data(changes),
-        *_describe_model(changes),
-        *(_describe_value("runtime", *change) for change in changes.runtime),
-        *(_describe_value("serve", *change) for change in changes.serve),
-        *(_describe_value("metric", *change) for change in changes.metrics),
-    ]
-    title = f"from {short(changes.before)} to {short(changes.after)}"
-    if lines:
-        return [title, *lines]
-    if changes.before == changes.after:
-        return [f"{title}: nothing changed"]
-    return [f"{title}: only what runs nothing (golden requests, comments of the lock, file modes)"]
-
-
-def _describe_files(part: str, changes: "FileChanges") -> list[str]:
-    return [
-        f"{part}: {path} {what}"
-        for what, paths in (
-            ("added", changes.added),
-            ("removed", changes.removed),
-            ("changed", changes.changed),
-        )
-        for path in paths
-    ]
-
-
-def _describe_data(changes: "ReleaseChanges") -> list[str]:
-    lines = []
-    for name, change in changes.data.items():
-        if change is None:
-            lines.append(f"data: dataset {name} was added or removed")
-            continue
-        lines.append(
-            f"data: {name}: {change.rows_added:,} rows added, {change.rows_removed:,} removed "
-            f"({change.rows_before:,} -> {change.rows_after:,})"
-        )
-        lines += [f"data: {name}: column {column} added" for column in change.columns_added]
-        lines += [f"data: {name}: column {column} removed" for column in change.columns_removed]
-        lines += [
-            f"data: {name}: column {column} was {old}, is {new}"
-            for column, old, new in change.columns_retyped
-        ]
-    return lines
-
-
-def _describe_model(changes: "ReleaseChanges") -> list[str]:
-    lines = [_describe_value("model", *change) for change in changes.model]
-    lines += _describe_files("model", changes.model_files)
-    answers = changes.answers
-    if answers and answers.differing:
-        lines.append(
-            f"model: {answers.differing} of {answers.compared} golden answers differ, "
-            f"by at most {answers.largest:.4f}"
-        )
-    scored = changes.predictions
-    if scored:
-        lines.append(
-            f"model: {scored.differing:,} of {scored.rows:,} predictions on the holdout differ; "
-            f"probabilities move by at most {scored.largest:.4f}"
-        )
-    return lines
-
-
-def _describe_value(part: str, name: str, before: Any, after: Any) -> str:
-    if before is None:
-        return f"{part}: {name} added: {_show(after)}"
-    if after is None:
-        return f"{part}: {name} removed (was {_show(before)})"
-    return f"{part}: {name} {_show(before)} -> {_show(after)}"
-
-
-def _show(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

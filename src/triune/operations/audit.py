@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
+from typing import Final
 
-from triune.domain.errors import LedgerCorruptError, UsageError
+from triune.domain.errors import LedgerCorruptError, UsageError, nearest
 from triune.domain.events import Event, Head, verify_chain
 from triune.domain.projection import State
+from triune.domain.release import resolve
 from triune.operations.context import timestamp
 from triune.ports import Ledger
+
+_MAX_DIGITS: Final = 18
+_RELEASE: Final = "release:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,29 @@ def past(ledger: Ledger, moment: str) -> Past:
     return Past(event=last, state=state)
 
 
+def find_aggregate(ledger: Ledger, name: str) -> str:
+    """Find the aggregate that a name means; of a release's id a prefix will do.
+
+    Raises
+    ------
+    UsageError
+        Nothing happened to any of that name.
+    """
+    if ledger.version(name):
+        return name
+    known = sorted({event.aggregate for event in ledger.events()})
+    kind, _, key = name.partition(":")
+    if f"{kind}:" == _RELEASE and key:
+        releases = [each.removeprefix(_RELEASE) for each in known if each.startswith(_RELEASE)]
+        return _RELEASE + resolve(key, releases)
+    of_the_key = [each for each in known if name and each.partition(":")[2].startswith(name)]
+    hint = f"; did you mean {of_the_key[0]!r}?" if of_the_key else nearest(name, known)
+    raise UsageError(
+        f"there is no aggregate {_show(name)}"
+        f"{hint or '; give release:ID, project:NAME or environment:NAME'}"
+    )
+
+
 def parse_head(text: str) -> Head:
     """Read a head as `triune audit verify` printed it.
 
@@ -83,9 +111,9 @@ def parse_head(text: str) -> Head:
         It is not of the form SEQUENCE:HASH.
     """
     sequence, _, digest = text.partition(":")
-    if not sequence.isdecimal() or len(digest) != 64:
+    if not _is_sequence(sequence) or len(digest) != 64:
         raise UsageError(
-            f"{text!r} is no head; give one as `triune audit verify` prints it: SEQUENCE:HASH"
+            f"{_show(text)} is no head; give one as `triune audit verify` prints it: SEQUENCE:HASH"
         )
     return Head(sequence=int(sequence), hash=digest)
 
@@ -109,18 +137,27 @@ def _passing(events: Iterator[Event], known: Head | None) -> Iterator[Event]:
 
 
 def _sequence_at(ledger: Ledger, moment: str) -> int:
-    if moment.isdecimal():
+    if _is_sequence(moment):
         head = ledger.head()
         if int(moment) > head.sequence:
             raise UsageError(f"event {moment} has not happened: the ledger ends at {head.sequence}")
         return int(moment)
     try:
         parsed = datetime.fromisoformat(moment)
-    except ValueError:
+        bound = timestamp(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        # A zone can move the first and the last day out of the years that there are.
         raise UsageError(
-            f"{moment!r} is neither the sequence of an event nor a time; "
+            f"{_show(moment)} is neither the sequence of an event nor a time from year 1 to 9999; "
             "give 42, 2026-01-31 or 2026-01-31T12:00:00Z"
         ) from None
-    bound = timestamp(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
     # The last one, not the first later one: a clock set back makes times of the chain go back.
     return max((event.sequence for event in ledger.events() if event.time <= bound), default=0)
+
+
+def _is_sequence(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
+def _show(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")

@@ -3,18 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from triune.domain.answers import AnswerChanges, Answers, compare_answers
 from triune.domain.comparison import (
+    Change,
     DatasetChange,
     FileChanges,
+    LineChanges,
+    compare_lines,
+    compare_models,
+    compare_signatures,
     compare_trees,
     compare_values,
+    differing_parts,
 )
+from triune.domain.errors import DatasetError, TamperedError, WorkerError
 from triune.domain.lock import parse_lock
-from triune.domain.manifest import DatasetRef, Manifest, Signature, Tree
+from triune.domain.manifest import DatasetRef, Manifest, Tree
 from triune.domain.projection import ReleaseRecord
+from triune.domain.release import short
 from triune.operations.context import Context
 from triune.operations.cutting import load_golden
 from triune.operations.releases import lay_out_tree, load_manifest, load_tree
@@ -22,44 +28,46 @@ from triune.operations.scoring import dataset_of, score_dataset
 
 HOLDOUT = "holdout"
 
-Probabilities = npt.NDArray[np.float64]
-
-Change = tuple[str, object, object]
-"""A name, what it was, what it is; None stands for absent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerChanges:
-    """Golden requests that both releases answered: how many, and how many answers differ."""
-
-    compared: int
-    differing: int
-    largest: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionChanges:
-    """The holdout of the first release, scored by both: rows, labels that differ, largest gap."""
-
-    rows: int
-    differing: int
-    largest: float
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseChanges:
-    """What is different in ``after``; None or empty where nothing is."""
+    """What is different in ``after``; None or empty where nothing is.
+
+    Parameters
+    ----------
+    parts
+        The parts in which the manifests differ: none only where the releases are one. All else
+        says in what.
+    datasets
+        Those that came or went, or are read as another format.
+    data, data_files
+        Those that both have and that differ: in which rows and columns, and in which files.
+    golden
+        The golden requests, line by line. ``answers`` compares what both releases answered to
+        them, where they are the same and both did.
+    lock
+        The lines of the lock; ``runtime`` compares the packages that they name.
+    predictions, unscored
+        The holdout of ``before`` scored by both, if that was asked for, or why it cannot be.
+    """
 
     before: str
     after: str
+    parts: tuple[str, ...]
     code: FileChanges
     tests: FileChanges
-    data: dict[str, DatasetChange | None]
+    datasets: tuple[Change, ...]
+    data: dict[str, DatasetChange]
+    data_files: dict[str, FileChanges]
     model: tuple[Change, ...]
     model_files: FileChanges
+    signature: tuple[Change, ...]
+    golden: LineChanges | None
     answers: AnswerChanges | None
-    predictions: PredictionChanges | None
+    predictions: AnswerChanges | None
+    unscored: str | None
     runtime: tuple[Change, ...]
+    lock: LineChanges | None
     serve: tuple[Change, ...]
     metrics: tuple[Change, ...]
 
@@ -80,62 +88,65 @@ def compare_releases(
         A blob of either is missing or changed.
     """
     old, new = load_manifest(context, before), load_manifest(context, after)
+    old_lock, new_lock = (context.store.read(each.runtime.lock) for each in (old, new))
+    predictions, unscored = (
+        _compare_predictions(context, (old, before), (new, after))
+        if by_predictions
+        else (None, None)
+    )
     return ReleaseChanges(
         before=before.id,
         after=after.id,
-        code=compare_trees(_tree(context, old.code), _tree(context, new.code)),
-        tests=compare_trees(_tree(context, old.tests), _tree(context, new.tests)),
+        parts=differing_parts(old, new),
+        code=_compare_files(context, old.code, new.code),
+        tests=_compare_files(context, old.tests, new.tests),
+        datasets=compare_values(_formats(old), _formats(new)),
         data=_compare_data(context, old, new),
-        model=compare_values(_model_values(old), _model_values(new)),
-        model_files=compare_trees(
-            _tree(context, old.model.digest if old.model else None),
-            _tree(context, new.model.digest if new.model else None),
+        data_files={
+            name: _compare_files(context, was.digest, now.digest)
+            for name, (was, now) in _changed_datasets(old, new).items()
+        },
+        model=compare_models(old, new),
+        model_files=_compare_files(
+            context,
+            old.model.digest if old.model else None,
+            new.model.digest if new.model else None,
         ),
-        answers=_compare_answers(context, (old, before), (new, after)),
-        predictions=(
-            _compare_predictions(context, before, after, dataset_of(old, HOLDOUT))
-            if by_predictions
-            else None
-        ),
-        runtime=compare_values(_runtime_values(context, old), _runtime_values(context, new)),
+        signature=compare_signatures(old, new),
+        golden=compare_lines(_golden(context, old), _golden(context, new)),
+        answers=_compare_golden_answers(context, (old, before), (new, after)),
+        predictions=predictions,
+        unscored=unscored,
+        runtime=compare_values(_runtime_values(old, old_lock), _runtime_values(new, new_lock)),
+        lock=compare_lines(old_lock, new_lock),
         serve=compare_values(old.serve, new.serve),
         metrics=compare_values(dict(before.metrics), dict(after.metrics)),
     )
 
 
-def _compare_predictions(
-    context: Context, before: ReleaseRecord, after: ReleaseRecord, holdout: DatasetRef
-) -> PredictionChanges:
-    old, new = (score_dataset(context, release, holdout) for release in (before, after))
-    return PredictionChanges(
-        rows=len(old.labels),
-        differing=int((old.labels != new.labels).sum()),
-        largest=_largest_gap(old.probabilities, new.probabilities),
-    )
-
-
-def _largest_gap(old: Probabilities | None, new: Probabilities | None) -> float:
-    """Tell how far probabilities moved; 0 where either model gives none, or of other classes."""
-    if old is None or new is None or old.shape != new.shape:
-        return 0.0
-    return float(np.abs(old - new).max(initial=0.0))
+def _compare_files(context: Context, before: str | None, after: str | None) -> FileChanges:
+    return compare_trees(_tree(context, before), _tree(context, after))
 
 
 def _tree(context: Context, digest: str | None) -> Tree:
     return load_tree(context.store, digest) if digest else Tree(files=())
 
 
-def _compare_data(
-    context: Context, old: Manifest, new: Manifest
-) -> dict[str, DatasetChange | None]:
-    changes: dict[str, DatasetChange | None] = {}
-    for name in sorted(old.datasets.keys() | new.datasets.keys()):
-        before, after = old.datasets.get(name), new.datasets.get(name)
-        if before == after:
-            continue
-        if before is None or after is None:
-            changes[name] = None
-            continue
+def _formats(manifest: Manifest) -> dict[str, str]:
+    return {name: dataset.format for name, dataset in manifest.datasets.items()}
+
+
+def _changed_datasets(old: Manifest, new: Manifest) -> dict[str, tuple[DatasetRef, DatasetRef]]:
+    return {
+        name: (old.datasets[name], new.datasets[name])
+        for name in sorted(old.datasets.keys() & new.datasets.keys())
+        if old.datasets[name] != new.datasets[name]
+    }
+
+
+def _compare_data(context: Context, old: Manifest, new: Manifest) -> dict[str, DatasetChange]:
+    changes: dict[str, DatasetChange] = {}
+    for name, (before, after) in _changed_datasets(old, new).items():
         with context.scratch.folder() as folder:
             changes[name] = context.data.compare(
                 _lay_out(context, before, folder / "before"),
@@ -149,56 +160,73 @@ def _lay_out(context: Context, dataset: DatasetRef, folder: Path) -> tuple[Path,
     return lay_out_tree(context.store, load_tree(context.store, dataset.digest), folder)
 
 
-def _model_values(manifest: Manifest) -> dict[str, object]:
-    model = manifest.model
-    if model is None:
-        return {}
-    return {
-        "format": model.format,
-        "task": model.task,
-        "target": model.target,
-        "key": model.key,
-        "time": model.time,
-        **(_signature_values(manifest.signature) if manifest.signature else {}),
-    }
-
-
-def _signature_values(signature: Signature) -> dict[str, object]:
-    inputs = {
-        f"input {field.name}": f"{field.type or 'no value'}{'?' if field.nullable else ''}"
-        for field in signature.inputs
-    }
-    return {**inputs, "classes": signature.outputs.classes}
-
-
-def _runtime_values(context: Context, manifest: Manifest) -> dict[str, object]:
+def _runtime_values(manifest: Manifest, lock: bytes) -> dict[str, object]:
     runtime = manifest.runtime
-    lock = parse_lock(context.store.read(runtime.lock).decode("utf-8-sig"))
-    return {"python": runtime.python, "platform": runtime.platform, **lock.packages}
+    packages = parse_lock(lock.decode("utf-8-sig")).packages
+    return {"python": runtime.python, "platform": runtime.platform, **packages}
 
 
-def _compare_answers(
+def _golden(context: Context, manifest: Manifest) -> bytes:
+    return context.store.read(manifest.golden) if manifest.golden else b""
+
+
+def _compare_golden_answers(
     context: Context,
     before: tuple[Manifest, ReleaseRecord],
     after: tuple[Manifest, ReleaseRecord],
 ) -> AnswerChanges | None:
-    (old, old_record), (new, new_record) = before, after
-    if old.golden != new.golden or not (old_record.answers and new_record.answers):
+    if before[0].golden != after[0].golden:
         return None
-    pairs = list(
-        zip(
-            load_golden(context, old_record.answers),
-            load_golden(context, new_record.answers),
-            strict=True,
-        )
+    old, new = (_golden_answers(context, *each) for each in (before, after))
+    return compare_answers(old, new) if old and new else None
+
+
+def _golden_answers(context: Context, manifest: Manifest, record: ReleaseRecord) -> Answers | None:
+    if manifest.signature is None or record.answers is None:
+        return None
+    return Answers.parse(
+        load_golden(context, record.answers),
+        classes=manifest.signature.outputs.classes,
+        is_regression=_is_regression(manifest),
     )
-    gaps = [
-        abs(was["probability"] - now["probability"])
-        for was, now in pairs
-        if "probability" in was and "probability" in now
-    ]
-    return AnswerChanges(
-        compared=len(pairs),
-        differing=sum(was != now for was, now in pairs),
-        largest=max(gaps, default=0.0),
+
+
+def _compare_predictions(
+    context: Context,
+    before: tuple[Manifest, ReleaseRecord],
+    after: tuple[Manifest, ReleaseRecord],
+) -> tuple[AnswerChanges | None, str | None]:
+    """Score the first one's holdout by both, or say why that cannot be done."""
+    try:
+        holdout = dataset_of(before[0], HOLDOUT)
+        old, new = (_predicted(context, *each, holdout) for each in (before, after))
+    except DatasetError as error:
+        return None, str(error)
+    except WorkerError as error:
+        # A model that takes other columns or types may well stumble over these: no fault then.
+        if isinstance(error, TamperedError) or _inputs(before[0]) == _inputs(after[0]):
+            raise
+        return None, str(error)
+    return compare_answers(old, new), None
+
+
+def _predicted(
+    context: Context, manifest: Manifest, release: ReleaseRecord, holdout: DatasetRef
+) -> Answers:
+    if manifest.signature is None:
+        raise DatasetError(f"release {short(release.id)} holds no model that could score")
+    predictions = score_dataset(context, release, holdout)
+    return Answers(
+        labels=predictions.labels,
+        probabilities=predictions.probabilities,
+        classes=tuple(str(value) for value in manifest.signature.outputs.classes),
+        is_regression=_is_regression(manifest),
     )
+
+
+def _is_regression(manifest: Manifest) -> bool:
+    return manifest.model is not None and manifest.model.task == "regression"
+
+
+def _inputs(manifest: Manifest) -> object:
+    return manifest.signature and manifest.signature.inputs

@@ -16,10 +16,13 @@ from triune.ports import (
     Installation,
     Ledger,
     Pipeline,
+    ReleaseServer,
+    ResultMemory,
     RunLock,
     Scorer,
     Scratch,
     Source,
+    Toolbox,
 )
 
 
@@ -38,8 +41,11 @@ class Context:
     source: Source
     data: DataEngine
     scorer: Scorer
+    server: ReleaseServer
     installation: Installation
     scratch: Scratch
+    tools: Toolbox
+    results: ResultMemory
     lock: RunLock
     clock: Clock
 

@@ -1,26 +1,16 @@
 """Cuts a release: gathers what a project's files are now, and pins them under one id."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from triune.domain.canonical import Json
-from triune.domain.errors import (
-    ConfigError,
-    DatasetError,
-    LockError,
-    ModelError,
-    NothingIncludedError,
-    RuntimeMismatchError,
-    nearest,
-)
+from triune.domain.errors import NothingIncludedError
 from triune.domain.events import EventKind
-from triune.domain.lock import mismatches, parse_lock
 from triune.domain.manifest import (
     DatasetRef,
     Field,
-    FieldType,
     FileRef,
     Manifest,
     ModelRef,
@@ -29,14 +19,15 @@ from triune.domain.manifest import (
     Signature,
     Tree,
 )
-from triune.domain.project import DatasetSpec, ModelSpec
+from triune.domain.project import ModelSpec
 from triune.domain.projection import ReleaseRecord
 from triune.operations.context import Context, record
+from triune.operations.datasets import Datasets, read_datasets
+from triune.operations.locating import model_files, require_included
 from triune.operations.releases import running
-from triune.ports import Checkout, Installation
+from triune.ports import Checkout
 
 TESTS = "tests"
-GLOB = "*?["
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,48 +39,6 @@ class Cut:
     is_new: bool
 
 
-def require_runtime(root: Path, lock: str, installation: Installation) -> bytes:
-    """Read a project's lock, and see that what is installed equals it.
-
-    Raises
-    ------
-    ConfigError
-        There is no lock.
-    LockError
-        It is no text, names nothing, or says anything else than exact versions.
-    RuntimeMismatchError
-        A locked package is missing, or installed in another version.
-    """
-    path = root / lock
-    if not path.is_file():
-        raise ConfigError(
-            f"there is no {lock} (runtime.lock in triune.yaml), so a release could not say what "
-            "it runs on; write it from what is installed: `triune init --lock .`"
-        )
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise LockError(
-            f"{lock} is no text in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8, "
-            "or write it anew from what is installed: `triune init --lock .`"
-        ) from error
-    locked = parse_lock(text)
-    if not locked.packages:
-        raise LockError(
-            f"{lock} names no package, so a release would not say what it runs on; write it from "
-            "what is installed: `triune init --lock .`"
-        )
-    differences = mismatches(locked, installation.versions())
-    if differences:
-        listed = "; ".join(str(difference) for difference in differences)
-        raise RuntimeMismatchError(
-            f"what is installed differs from {lock}: {listed}; install what it names "
-            f"(`pip install -r {lock}`), or lock what is installed now: `triune init --lock .`"
-        )
-    return content
-
-
 def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
     """Store what the project's files are now and list it as a manifest.
 
@@ -99,25 +48,20 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
         A dataset or the model is missing, damaged, or not what the project says of it.
     """
     spec, store = context.spec, context.store
-    files = {dataset.name: dataset_files(context.root, dataset) for dataset in spec.datasets}
-    fields = {
-        dataset.name: context.data.fields(files[dataset.name], format=dataset.format)
-        for dataset in spec.datasets
-    }
+    datasets = read_datasets(context)
     if spec.model:
-        _require_apart(files, context.root)
-        _require_columns(spec.model, spec.datasets, fields)
-        artifact = model_files(context.root, spec.model)
+        artifact = model_files(context, spec.model)
     machine = context.installation.machine()
     manifest = Manifest(
-        code=_store_tree(context, context.source.files(spec.include)),
+        code=_store_tree(context, require_included(context, context.source)),
         tests=_store_tests(context),
         datasets={
             dataset.name: DatasetRef(
                 format=dataset.format,
                 digest=_store_tree(
                     context,
-                    [path.relative_to(context.root) for path in files[dataset.name]],
+                    [path.relative_to(context.root) for path in datasets.files[dataset.name]],
+                    is_run=False,
                 ),
             )
             for dataset in spec.datasets
@@ -132,16 +76,16 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
     )
     if spec.model is None:
         return manifest
-    inputs = tuple(field for field in fields["train"] if field.name not in spec.model.not_features)
     draft = replace(
         manifest,
         model=_store_model(context, spec.model, artifact),
-        golden=_store_golden(context, files["train"], inputs),
-        signature=Signature(inputs=inputs, outputs=Outputs()),
+        golden=_store_golden(context, datasets.files["train"], datasets.inputs),
+        drift=_store_drift_profile(context, datasets),
+        signature=Signature(inputs=datasets.inputs, outputs=Outputs()),
     )
     with running(context, draft) as worker:
         outputs = worker.describe()
-    return replace(draft, signature=Signature(inputs=inputs, outputs=outputs))
+    return replace(draft, signature=Signature(inputs=datasets.inputs, outputs=outputs))
 
 
 def cut_release(context: Context, manifest: Manifest, checkout: Checkout) -> Cut:
@@ -202,101 +146,8 @@ def load_golden(context: Context, digest: str) -> list[dict[str, Json]]:
     return [json.loads(line) for line in context.store.read(digest).splitlines()]
 
 
-def dataset_files(root: Path, dataset: DatasetSpec) -> tuple[Path, ...]:
-    """Find the files of a dataset, in the order of their names.
-
-    Raises
-    ------
-    DatasetError
-        There is none.
-    """
-    if any(sign in dataset.path for sign in GLOB):
-        files = tuple(sorted(path for path in root.glob(dataset.path) if path.is_file()))
-    else:
-        path = root / dataset.path
-        files = (path,) if path.is_file() else ()
-    if not files:
-        raise DatasetError(
-            f"dataset {dataset.name!r}: there is no {dataset.path}; the pipeline did not make "
-            "it, or data.datasets in triune.yaml names another path than the pipeline does"
-        )
-    return files
-
-
-def model_files(root: Path, model: ModelSpec) -> tuple[Path, ...]:
-    """Find the files of the model.
-
-    Raises
-    ------
-    ModelError
-        There is none, or it is empty.
-    """
-    path = root / model.artifact
-    if not path.is_file():
-        raise ModelError(
-            f"there is no model at {model.artifact} (model.artifact in triune.yaml); the "
-            "pipeline did not make it, or makes it somewhere else"
-        )
-    if path.stat().st_size == 0:
-        raise ModelError(f"{model.artifact} is empty; train it again with `triune run`")
-    return (path,)
-
-
-def _require_columns(
-    model: ModelSpec,
-    datasets: Sequence[DatasetSpec],
-    fields: Mapping[str, Sequence[Field]],
-) -> None:
-    train = {field.name: field for field in fields["train"]}
-    for dataset in datasets:
-        names = {field.name: field for field in fields[dataset.name]}
-        if dataset.name in {"train", "holdout"}:
-            _require_named_columns(model, dataset, names)
-        for name, field in train.items():
-            if name in model.not_features:
-                continue
-            if name not in names:
-                raise DatasetError(
-                    f"{dataset.path} has no column {name!r}, which the training data has"
-                    f"{nearest(name, names) or _list_columns(names)}"
-                )
-            if not _is_compatible(field.type, names[name].type):
-                raise DatasetError(
-                    f"{dataset.path}: column {name!r} holds {names[name].type}, "
-                    f"where the training data holds {field.type}"
-                )
-
-
-def _require_named_columns(model: ModelSpec, dataset: DatasetSpec, names: Iterable[str]) -> None:
-    # A key that is not there by that name would be taken for a feature by its own.
-    for setting, column in (("target", model.target), ("key", model.key), ("time", model.time)):
-        if column is not None and column not in names:
-            raise DatasetError(
-                f"{dataset.path} has no column {column!r} (model.{setting} in triune.yaml)"
-                f"{nearest(column, names) or _list_columns(names)}"
-            )
-
-
-def _require_apart(files: Mapping[str, Sequence[Path]], root: Path) -> None:
-    shared = sorted(set(files["train"]) & set(files["holdout"]))
-    if shared:
-        raise DatasetError(
-            f"{shared[0].relative_to(root)} is in both the training data and the holdout "
-            "(data.datasets in triune.yaml); a holdout is never trained on"
-        )
-
-
-def _list_columns(names: Iterable[str]) -> str:
-    return f"; its columns are {', '.join(sorted(names))}"
-
-
-def _is_compatible(train: FieldType | None, other: FieldType | None) -> bool:
-    numbers = {FieldType.INTEGER, FieldType.NUMBER}
-    return train == other or None in (train, other) or {train, other} == numbers
-
-
 def _store_model(context: Context, model: ModelSpec, files: Sequence[Path]) -> ModelRef:
-    tree = Tree.of(_store_file(context, path, path.name) for path in files)
+    tree = Tree.of(_store_file(context, path, path.name, is_run=False) for path in files)
     return ModelRef(
         format=model.format,
         path=files[0].name,
@@ -306,6 +157,16 @@ def _store_model(context: Context, model: ModelSpec, files: Sequence[Path]) -> M
         key=model.key,
         time=model.time,
     )
+
+
+def _store_drift_profile(context: Context, datasets: Datasets) -> str:
+    """Freeze how the model's inputs are distributed in what it learned from."""
+    profile = context.data.drift_profile(
+        datasets.files["train"],
+        format=context.spec.dataset("train").format,
+        columns=[field.name for field in datasets.inputs],
+    )
+    return context.store.put(profile.content).digest
 
 
 def _store_golden(context: Context, files: Sequence[Path], inputs: Sequence[Field]) -> str | None:
@@ -329,15 +190,18 @@ def _store_tests(context: Context) -> str | None:
     return _store_tree(context, files)
 
 
-def _store_tree(context: Context, paths: Iterable[Path]) -> str:
-    tree = Tree.of(_store_file(context, context.root / path, path.as_posix()) for path in paths)
+def _store_tree(context: Context, paths: Iterable[Path], *, is_run: bool = True) -> str:
+    tree = Tree.of(
+        _store_file(context, context.root / path, path.as_posix(), is_run=is_run) for path in paths
+    )
     return context.store.put(tree.content).digest
 
 
-def _store_file(context: Context, path: Path, name: str) -> FileRef:
+def _store_file(context: Context, path: Path, name: str, *, is_run: bool) -> FileRef:
     with path.open("rb") as stream:
         blob = context.store.put(stream)
-        executable = bool(path.stat().st_mode & 0o100)
+        # Of what is only read, the mode is a whim of whoever wrote it, and no other release.
+        executable = is_run and bool(path.stat().st_mode & 0o100)
     return FileRef(path=name, digest=blob.digest, size=blob.size, executable=executable)
 
 

@@ -10,8 +10,15 @@ from typing import Final
 from triune.domain.errors import DatasetError, ModelError, SourceError, TriuneError, UsageError
 from triune.domain.project import ProjectSpec
 from triune.domain.verdict import Verdict
+from triune.domain.wording import counted
 from triune.operations.audit import verify_ledger
-from triune.operations.cutting import dataset_files, model_files, require_runtime
+from triune.operations.locating import (
+    dataset_files,
+    model_files,
+    require_files,
+    require_included,
+    require_runtime,
+)
 from triune.ports import Installation, Ledger, Pipeline, Source
 
 MIN_FREE_BYTES: Final = 1 << 30
@@ -104,12 +111,13 @@ def _extras(installation: Installation) -> str:
 
 def _repository(project: Subject) -> str:
     checkout = project.source.checkout(outputs=project.spec.outputs)
-    dirt = f", {len(checkout.dirty)} uncommitted changes" if checkout.dirty else ", clean"
+    changes = len(checkout.dirty)
+    dirt = f", {counted(changes, 'uncommitted change')}" if changes else ", clean"
     return f"{checkout.repository} at {checkout.commit[:12]}{dirt}"
 
 
 def _imports(project: Subject) -> str:
-    included = project.source.files(project.spec.include)
+    included = require_included(project, project.source)
     sources = [project.root / path for path in included if path.suffix == ".py"]
     missing = project.installation.missing(sources)
     if missing:
@@ -121,28 +129,28 @@ def _imports(project: Subject) -> str:
 
 
 def _lock(project: Subject) -> str:
-    require_runtime(project.root, project.spec.lock, project.installation)
+    require_runtime(project, project.installation)
     return f"what is installed equals {project.spec.lock}"
 
 
 def _pipeline(project: Subject) -> str:
     stages = project.pipeline.stages([dataset.path for dataset in project.spec.datasets])
     count = len(stages.datasets) + len(stages.training)
-    return f"{project.spec.pipeline.kind}, {count} stages"
+    return f"{project.spec.pipeline.kind}, {counted(count, 'stage')}"
 
 
 def _files(project: Subject) -> str:
+    require_files(project)
     spec = project.spec
     try:
         for dataset in spec.datasets:
-            dataset_files(project.root, dataset)
+            dataset_files(project, dataset)
         if spec.model:
-            model_files(project.root, spec.model)
+            model_files(project, spec.model)
     except (DatasetError, ModelError):
-        if spec.pipeline.kind == "none":
-            raise
+        # With no pipeline that was refused above.
         return "the datasets or the model are not made yet: `triune run` makes them"
-    return f"{len(spec.datasets)} datasets and {1 if spec.model else 'no'} model"
+    return f"{counted(len(spec.datasets), 'dataset')} and {1 if spec.model else 'no'} model"
 
 
 def _ledger(project: Subject) -> str:
@@ -153,7 +161,7 @@ def _ledger(project: Subject) -> str:
         head = verify_ledger(ledger)
     finally:
         ledger.close()
-    return f"{head.sequence} events, the chain holds"
+    return f"{counted(head.sequence, 'event')}, the chain holds"
 
 
 def _disk(project: Subject) -> str:

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from triune.domain.events import EventKind
-from triune.domain.projection import EnvironmentRecord, ReleaseRecord, RolloutRecord
+from triune.domain.projection import (
+    EnvironmentRecord,
+    GateRecord,
+    HoldoutRecord,
+    ReleaseRecord,
+    RolloutRecord,
+)
 from triune.domain.retention import Retention, retain
 from triune.operations.context import Context, record
 from triune.operations.releases import referenced_blobs
@@ -39,7 +45,8 @@ def prune_releases(
             keep=keep,
         )
         needed = frozenset[str]().union(
-            *(referenced_blobs(context, each.release) for each in judged if each.is_kept)
+            *(referenced_blobs(context, each.release) for each in judged if each.is_kept),
+            evidence_blobs(context),
         )
         orphans = [digest for digest in context.store.digests() if digest not in needed]
         if rehearse:
@@ -57,4 +64,13 @@ def prune_releases(
         for count, digest in enumerate(orphans, start=1):
             progress(f"removing blob {count} of {len(orphans)}")
             freed += context.store.remove(digest)
+        freed += context.scorer.keep_only({each.release.id for each in judged if each.is_kept})
     return Pruned(releases=judged, blobs_removed=len(orphans), bytes_freed=freed)
+
+
+def evidence_blobs(context: Context) -> frozenset[str]:
+    """List the blobs that decisions rest on: small, and kept whatever becomes of their releases."""
+    return frozenset(
+        {gate.evidence for gate in context.ledger.all(GateRecord)}
+        | {holdout.rows for holdout in context.ledger.all(HoldoutRecord)}
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from triune.domain.errors import StoreError, UnknownReleaseError
@@ -11,6 +10,7 @@ from triune.domain.projection import ReleaseRecord
 from triune.domain.release import (
     BUNDLE_CODE,
     BUNDLE_CODE_TREE,
+    BUNDLE_GOLDEN,
     BUNDLE_LOCK,
     BUNDLE_MANIFEST,
     BUNDLE_MODEL,
@@ -21,14 +21,6 @@ from triune.domain.release import (
 )
 from triune.operations.context import Context
 from triune.ports import ArtifactStore, Worker
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something wrong with a release: which part of it, and what about it."""
-
-    part: str
-    message: str
 
 
 def find_release(context: Context, name: str) -> ReleaseRecord:
@@ -78,13 +70,13 @@ def load_tree(store: ArtifactStore, digest: str) -> Tree:
 
 
 def lay_out_tree(store: ArtifactStore, tree: Tree, folder: Path) -> tuple[Path, ...]:
-    """Write the files of a tree into a folder, each checked against its digest."""
+    """Write the files of a tree into a folder, each checked against its digest, to be read only."""
     written = []
     for file in tree.files:
         destination = folder / file.path
         destination.parent.mkdir(parents=True, exist_ok=True)
         store.copy(file.digest, destination)
-        destination.chmod(0o755 if file.executable else 0o644)
+        destination.chmod(0o500 if file.executable else 0o400)
         written.append(destination)
     return tuple(written)
 
@@ -101,6 +93,8 @@ def bundle(context: Context, manifest: Manifest, *, label: str = "") -> Iterator
     with context.scratch.folder(label=label) as folder:
         (folder / BUNDLE_MANIFEST).write_bytes(manifest.content)
         store.copy(manifest.runtime.lock, folder / BUNDLE_LOCK)
+        if manifest.golden is not None:
+            store.copy(manifest.golden, folder / BUNDLE_GOLDEN)
         for digest, listing, name in (
             (manifest.code, BUNDLE_CODE_TREE, BUNDLE_CODE),
             (manifest.model.digest, BUNDLE_MODEL_TREE, BUNDLE_MODEL),
@@ -108,7 +102,14 @@ def bundle(context: Context, manifest: Manifest, *, label: str = "") -> Iterator
             store.copy(digest, folder / listing)
             (folder / name).mkdir()
             lay_out_tree(store, load_tree(store, digest), folder / name)
+            _close(folder / name)
         yield folder
+
+
+def _close(folder: Path) -> None:
+    """Let nothing be added to a folder by mistake: by the release's own code, for one."""
+    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        path.chmod(0o500)
 
 
 @contextmanager
@@ -119,40 +120,6 @@ def running(context: Context, manifest: Manifest) -> Iterator[Worker]:
         context.scorer.start(folder, release=manifest.release_id) as worker,
     ):
         yield worker
-
-
-def verify_release(context: Context, record: ReleaseRecord) -> tuple[Finding, ...]:
-    """Read every byte that a release pins and list what is missing or changed."""
-    try:
-        manifest = load_manifest(context, record)
-    except StoreError as error:
-        return (Finding(part="manifest", message=str(error)),)
-    findings: list[Finding] = []
-    for part, digest in manifest.trees.items():
-        findings += _verify_tree(context.store, part, digest)
-    answers = {"golden answers": record.answers} if record.answers else {}
-    for part, digest in {**manifest.leaves, **answers}.items():
-        findings += _verify_blob(context.store, part, digest)
-    return tuple(findings)
-
-
-def _verify_tree(store: ArtifactStore, part: str, digest: str) -> list[Finding]:
-    try:
-        tree = load_tree(store, digest)
-    except StoreError as error:
-        return [Finding(part=part, message=str(error))]
-    findings: list[Finding] = []
-    for file in tree.files:
-        findings += _verify_blob(store, f"{part}: {file.path}", file.digest)
-    return findings
-
-
-def _verify_blob(store: ArtifactStore, part: str, digest: str) -> list[Finding]:
-    try:
-        store.verify(digest)
-    except StoreError as error:
-        return [Finding(part=part, message=str(error))]
-    return []
 
 
 def referenced_blobs(context: Context, record: ReleaseRecord) -> frozenset[str]:

@@ -1,11 +1,10 @@
 """The artifact store on a file system: a local folder, or anything that fsspec has a name for."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
@@ -19,6 +18,7 @@ from triune.adapters.artifacts.intake import (
     blob_path,
     measure,
 )
+from triune.adapters.whole_files import written_aside
 from triune.domain.canonical import is_digest, require_digest
 from triune.domain.errors import (
     BlobChangedError,
@@ -80,20 +80,15 @@ class FsspecStore:
 
     def copy(self, digest: str, destination: Path) -> None:
         """Write a blob to a new file, which is left out if the blob turns out changed."""
-        draft = destination.with_name(f".{uuid4().hex}.part")
         try:
-            with draft.open("xb") as stream:
+            with written_aside(destination) as draft, draft.open("xb") as stream:
                 for chunk in self._chunks(digest):
                     stream.write(chunk)
-            draft.replace(destination)
         except OSError as error:
             raise StoreError(
                 f"blob {digest} could not be written to {destination}: {_describe(error)}; make "
                 "room or give access there, and try again"
             ) from error
-        finally:
-            with suppress(OSError):
-                draft.unlink()
 
     def verify(self, digest: str) -> None:
         """Read a blob to its end, holding little of it in memory, and throw the bytes away."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from fsspec import AbstractFileSystem
 
+from triune.adapters.whole_files import sync_folder
 from triune.ports import Blob
 
 CHUNK: Final = 1 << 20
@@ -83,7 +84,7 @@ class LocalIntake:
             target = Path(blob_path(self._root, content.blob.digest))
             _make_folder(target.parent)
             draft.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return content.blob
 
     def sweep(self) -> int:
@@ -181,13 +182,4 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it a name in the folder may not outlive the loss of power.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder.parent)

@@ -1,14 +1,22 @@
 """What Arrow's types mean in our words, and how columns of several files become one."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
 
 from triune.domain.errors import DatasetError
 from triune.domain.manifest import FieldType
+
+INFINITE: Final = (
+    "an infinity, which JSON does not have; write a number in its place, or leave the value out"
+)
+_LARGEST: Final = 2**63 - 1
+_EXACT_DIGITS: Final = 15  # any decimal of so many is what its nearest double is written as
 
 # Generic for type checkers alone.
 Column: TypeAlias = "pa.Field[Any]"
@@ -68,6 +76,33 @@ def plain(column: Column) -> Column:
     elif types.is_date64(held):
         held = pa.date32()
     return pa.field(column.name, held)
+
+
+def unsendable(values: Values) -> str | None:
+    """Describe a value that no request could carry exactly, and what to do; None without one."""
+    held = values.type
+    if types.is_floating(held):
+        return INFINITE if bool(pc.any(pc.is_inf(values)).as_py()) else None
+    if types.is_uint64(held):
+        largest = pc.max(values).as_py() or 0
+        return too_wide(largest) if largest > _LARGEST else None
+    if types.is_decimal(held) and held.precision > _EXACT_DIGITS:
+        decimals: list[Any] = values.drop_null().unique().to_pylist()
+        for value in decimals:
+            if Decimal(repr(float(value))) != value:
+                return (
+                    f"{value}, which has more digits than the numbers of JSON; round it, or write "
+                    "it as a string"
+                )
+    return None
+
+
+def too_wide(value: object) -> str:
+    """Describe an integer that is none of 64 bits."""
+    return (
+        f"{value}, beyond the integers of 64 bits (at most {_LARGEST}); write the column as "
+        "strings, or as floating-point numbers"
+    )
 
 
 def merge_schemas(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:

@@ -19,7 +19,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from triune.adapters.data.columns import Column, Values, require_same_columns
+from triune.adapters.data.columns import INFINITE, Column, Values, require_same_columns, too_wide
 from triune.adapters.data.session import Session, as_text, open_session
 from triune.domain.errors import DatasetError
 
@@ -56,6 +56,9 @@ class _Column:
     are_booleans: bool | None
     are_integers: bool | None
     are_numbers: bool | None
+    look_like_integers: bool | None
+    widest: str | None
+    has_infinity: bool | None
 
     @property
     def narrowest(self) -> pa.DataType:
@@ -66,6 +69,16 @@ class _Column:
         if self.are_integers:
             return pa.int64()
         return pa.float64() if self.are_numbers else pa.string()
+
+    @property
+    def unsendable(self) -> str | None:
+        """What in it no request could carry exactly, and what to do."""
+        if self.narrowest != pa.float64():
+            return None
+        # As floating-point numbers they would not be what they are, nor what pandas reads.
+        if self.look_like_integers:
+            return too_wide((self.widest or "").strip())
+        return INFINITE if self.has_infinity else None
 
 
 class CsvTable:
@@ -83,13 +96,10 @@ class CsvTable:
         self._names = next(iter(self._headers.values()))
         self.categories: Mapping[str, Values] = {}
         self.rows, columns = self._profile()
-        self.schema = pa.schema(
-            (name, column.narrowest) for name, column in zip(self._names, columns, strict=True)
-        )
+        self._columns = dict(zip(self._names, columns, strict=True))
+        self.schema = pa.schema((name, column.narrowest) for name, column in self._columns.items())
         self.nullable = frozenset(
-            name
-            for name, column in zip(self._names, columns, strict=True)
-            if column.values < self.rows
+            name for name, column in self._columns.items() if column.values < self.rows
         )
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -106,6 +116,19 @@ class CsvTable:
                     [_typed(*pair) for pair in zip(batch.columns, schema, strict=True)],
                     schema=schema,
                 )
+
+    def require_inputs(self, columns: Sequence[str]) -> None:
+        """See that every value of some columns can travel in a request, as it is.
+
+        Raises
+        ------
+        DatasetError
+            One cannot; the message names files, column and value.
+        """
+        for name in columns:
+            if found := self._columns[name].unsendable:
+                files = ", ".join(str(path) for path in self._headers)
+                raise DatasetError(f"{files}: column {name!r} holds {found}")
 
     def _profile(self) -> tuple[int, list["_Column"]]:
         questions = ", ".join(_questions(_place(number)) for number in range(len(self._names)))
@@ -184,6 +207,9 @@ def _questions(column: str) -> str:
             f"bool_and({column} IN ({_texts(_BOOLEANS)}))",
             f"bool_and(regexp_full_match({column}, '{_INTEGER}') AND {fits})",
             f"bool_and(regexp_full_match({column}, '{_NUMBER}'))",
+            f"bool_and(regexp_full_match({column}, '{_INTEGER}'))",
+            f"max(CASE WHEN {fits} THEN NULL ELSE {column} END)",
+            f"bool_or(isinf(try_cast({column} AS DOUBLE)))",
         )
     )
 

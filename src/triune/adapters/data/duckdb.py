@@ -1,28 +1,35 @@
 """Reads, samples, exports and compares datasets with Arrow and DuckDB."""
 
 import os
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from triune.adapters.data.columns import Column, Values, field_type, is_categorical
+from triune.adapters.data.conditions import columns_of, rows_where
 from triune.adapters.data.csv import CsvTable
 from triune.adapters.data.expectations.engine import evaluate
 from triune.adapters.data.parquet import ParquetTable
+from triune.adapters.data.profiles import count_into, profile, summarise
 from triune.adapters.data.session import open_session
+from triune.adapters.whole_files import written_aside
 from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
+from triune.domain.drift import DriftProfile
 from triune.domain.errors import DatasetError, StoreError, nearest
 from triune.domain.expectations.outcome import ResultFormat, SuiteOutcome
 from triune.domain.expectations.suite import Suite
 from triune.domain.manifest import Field, FieldType
+from triune.domain.profile import DatasetProfile
 
 _NUMERIC: Final = {FieldType.INTEGER, FieldType.NUMBER}
 _EMPTY: Final = "empty"
@@ -42,12 +49,23 @@ class _Table(Protocol):
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]: ...
 
+    def require_inputs(self, columns: Sequence[str]) -> None: ...
+
 
 class DuckDbEngine:
     """Parquet by Arrow, with exact types and categories; CSV and comparing by DuckDB.
 
     Rows stream through in batches, so that a dataset need not fit in memory.
+
+    Parameters
+    ----------
+    memory_limit
+        What an evaluation of expectations may hold at once, as ``400MB``; None leaves it to the
+        machine.
     """
+
+    def __init__(self, *, memory_limit: str | None = None) -> None:
+        self._memory_limit = memory_limit
 
     def fields(self, files: Sequence[Path], *, format: str) -> tuple[Field, ...]:
         """Tell the columns: type, whether any value is missing, categories.
@@ -68,13 +86,23 @@ class DuckDbEngine:
                     if is_categorical(column)
                     else None
                 ),
+                ordered=is_categorical(column) and column.type.ordered,
+                zone=column.type.tz if pa.types.is_timestamp(column.type) else None,
             )
             for column in table.schema
         )
 
-    def rows(self, files: Sequence[Path], *, format: str) -> int:
-        """Count the rows."""
-        return _open(files, format).rows
+    def require_inputs(self, files: Sequence[Path], *, format: str, columns: Sequence[str]) -> None:
+        """See that every value of some columns can travel in a request, as it is.
+
+        Raises
+        ------
+        DatasetError
+            One cannot; the message names file, column and value.
+        """
+        table = _open(files, format)
+        _require_columns(table, columns, files)
+        table.require_inputs(columns)
 
     def sample(
         self, files: Sequence[Path], *, format: str, columns: Sequence[str], count: int
@@ -93,27 +121,87 @@ class DuckDbEngine:
             for row in _in_microseconds(batch).to_pylist()
         ]
 
+    def values(
+        self, files: Sequence[Path], *, format: str, column: str, limit: int
+    ) -> tuple[Json, ...]:
+        """List at most ``limit`` different values of a column, as they come, without missing ones.
+
+        Raises
+        ------
+        DatasetError
+            The column is missing, or a file cannot be read.
+        """
+        table = _open(files, format)
+        _require_columns(table, [column], files)
+        seen: dict[Json, None] = {}
+        for batch in table.batches([column]):
+            distinct = pa.record_batch([batch.column(0).unique()], names=[column])
+            listed = _in_microseconds(distinct).column(0).to_pylist()
+            seen |= dict.fromkeys(_as_json(value) for value in listed)
+            seen.pop(None, None)
+            if len(seen) >= limit:
+                break
+        return tuple(seen)[:limit]
+
+    def arrays(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Read columns whole, each of shape (rows,), in the order of the rows.
+
+        A missing value is NaN among floating-point numbers, NaT among times, else None.
+        """
+        table = _open(files, format)
+        _require_columns(table, columns, files)
+        held = _bare_table(table, columns)
+        return {name: _as_numpy(held.column(name)) for name in columns}
+
+    def matching(self, files: Sequence[Path], *, format: str, where: str) -> npt.NDArray[np.bool_]:
+        """Tell of each row whether a condition of SQL holds for it: shape (rows,).
+
+        Raises
+        ------
+        ConditionError
+            It is no condition, asks for more than one may, or does not go with the columns.
+        DatasetError
+            A file cannot be read.
+        """
+        table = _open(files, format)
+        return rows_where(where, _bare_table(table, columns_of(where, table.schema.names)))
+
     def export(
-        self, files: Sequence[Path], *, format: str, columns: Sequence[str], destination: Path
+        self,
+        files: Sequence[Path],
+        *,
+        format: str,
+        columns: Sequence[str],
+        destination: Path,
+        replace: Mapping[str, Json] = MappingProxyType({}),
     ) -> None:
         """Write columns as one Arrow IPC file, in the order of the rows.
 
         Raises
         ------
         DatasetError
-            A column is missing.
+            A column is missing, or cannot hold the value that is to replace its own.
         StoreError
             The file cannot be written; nothing of it is left.
         """
         table = _open(files, format)
-        _require_columns(table, columns, files)
-        schema = pa.schema(table.schema.field(name) for name in columns)
-        partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}")
-        try:
-            _write(partial, schema, table.batches(columns))
-            partial.replace(destination)
-        finally:
-            partial.unlink(missing_ok=True)
+        _require_columns(table, [*columns, *replace], files)
+        constants = {
+            name: _constant(value, table.schema.field(name), files)
+            for name, value in replace.items()
+        }
+        schema = pa.schema(
+            pa.field(name, constants[name].type) if name in constants else table.schema.field(name)
+            for name in columns
+        )
+        with written_aside(destination) as draft:
+            _write(
+                draft,
+                schema,
+                (_replace(batch, constants, schema) for batch in table.batches(columns)),
+            )
 
     def compare(
         self, before: Sequence[Path], after: Sequence[Path], *, formats: tuple[str, str]
@@ -140,7 +228,18 @@ class DuckDbEngine:
             ),
         )
 
-    def evaluate(
+    def row_digests(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str]
+    ) -> npt.NDArray[np.uint64]:
+        """Digest each row by its values in ``columns``, of any order: shape (rows,).
+
+        Values count as they are written, so that a dataset has the same digests in either format.
+        """
+        table = _open(files, format)
+        _require_columns(table, columns, files)
+        return _digest_rows(table, sorted(columns), files)
+
+    def evaluate(  # noqa: PLR0913 - each says another thing
         self,
         files: Sequence[Path],
         *,
@@ -148,12 +247,49 @@ class DuckDbEngine:
         suite: Suite,
         now: datetime,
         result_format: ResultFormat,
+        key: str | None = None,
     ) -> SuiteOutcome:
         """Evaluate a suite of expectations; ``now`` is what its parameter ``now()`` stands for.
 
         What cannot be evaluated, a column that is missing among it, is an outcome that says why.
+        ``key`` is the column that tells whose a row is, for the rows that are shown.
         """
-        return evaluate(_open(files, format), suite, now=now, result_format=result_format)
+        return evaluate(
+            _open(files, format),
+            suite,
+            now=now,
+            result_format=result_format,
+            key=key,
+            memory_limit=self._memory_limit,
+        )
+
+    def summarise(self, files: Sequence[Path], *, format: str) -> DatasetProfile:
+        """Tell what every column holds, and how it is distributed, in one pass."""
+        return summarise(_open(files, format))
+
+    def drift_profile(
+        self, files: Sequence[Path], *, format: str, columns: Sequence[str]
+    ) -> DriftProfile:
+        """Freeze bins for columns, and count their values into them, in one pass.
+
+        Raises
+        ------
+        DatasetError
+            A column is missing, or a file cannot be read.
+        """
+        return profile(_open(files, format), columns)
+
+    def count_into(
+        self, files: Sequence[Path], *, format: str, reference: DriftProfile
+    ) -> DriftProfile:
+        """Count values into the bins of a profile, in one scan.
+
+        Raises
+        ------
+        DatasetError
+            A column of the profile is missing or of another kind, or a file cannot be read.
+        """
+        return count_into(_open(files, format), reference)
 
 
 def _open(files: Sequence[Path], format: str) -> _Table:
@@ -174,6 +310,48 @@ def _require_columns(table: _Table, columns: Sequence[str], files: Sequence[Path
         if name not in names:
             hint = nearest(name, names) or f"; its columns are {', '.join(names)}"
             raise DatasetError(f"{files[0]} has no column {name!r}{hint}")
+
+
+def _bare_table(table: _Table, columns: Sequence[str]) -> pa.Table:
+    """Read columns whole, without dictionaries and time zones."""
+    return _reader(table, columns).read_all().rename_columns(list(columns))
+
+
+def _as_numpy(values: "pa.ChunkedArray[Any]") -> npt.NDArray[Any]:
+    if pa.types.is_integer(values.type) and values.null_count:
+        # Not as floating-point numbers, which keys may be too large for.
+        return np.array(values.to_pylist(), dtype=object)
+    return values.to_numpy()
+
+
+def _constant(value: Json, column: Column, files: Sequence[Path]) -> Values:
+    """Write a value as a column would hold it, once."""
+    held = pa.string() if is_categorical(column) else column.type
+    try:
+        given = pa.array([value])
+        is_fraction = pa.types.is_floating(given.type) and not float(value).is_integer()
+        is_open = pa.types.is_null(held) or (
+            # What happens to be whole numbers here may be others in the training data.
+            pa.types.is_integer(held) and is_fraction
+        )
+        return given if is_open else given.cast(held)
+    except (pa.ArrowException, OverflowError) as error:
+        raise DatasetError(
+            f"{files[0]}: column {column.name!r} holds {held}, which {value!r} cannot be: {error}"
+        ) from error
+
+
+def _replace(
+    batch: pa.RecordBatch, constants: Mapping[str, Values], schema: pa.Schema
+) -> pa.RecordBatch:
+    first = np.zeros(batch.num_rows, dtype=np.int64)
+    return pa.record_batch(
+        [
+            constants[name].take(first) if name in constants else batch.column(name)
+            for name in schema.names
+        ],
+        schema=schema,
+    )
 
 
 def _types(table: _Table) -> dict[str, FieldType | None]:
@@ -256,6 +434,34 @@ def _count_changes(
             ) from error
     assert counts is not None
     return int(counts[0]), int(counts[1])
+
+
+def _digest_rows(
+    table: _Table, columns: Sequence[str], files: Sequence[Path]
+) -> npt.NDArray[np.uint64]:
+    types = _types(table)
+    texts = [_digested(number, types[name]) for number, name in enumerate(columns)]
+    # Lengths keep values apart: ("a", "bc") is not ("ab", "c"), and a null is no text at all.
+    parts = ", ".join(f"coalesce(length({text}) || ':' || {text}, '-')" for text in texts)
+    with open_session() as session:
+        session.database.register("dataset", _reader(table, columns))
+        try:
+            found = session.database.execute(
+                f"SELECT md5_number_lower(concat({parts})) AS digest FROM dataset"  # noqa: S608 - no name of theirs
+            ).fetchnumpy()
+        except duckdb.Error as error:
+            cause = str(error).partition("\n")[0]
+            raise DatasetError(f"{files[0]}: {cause}; make the file again") from error
+    return np.asarray(found["digest"], dtype=np.uint64)
+
+
+def _digested(number: int, type_: FieldType | None) -> str:
+    """Write a column's value as text, alike for all types that hold it."""
+    if type_ not in _NUMERIC:
+        return f"CAST(c{number} AS VARCHAR)"
+    # Whole numbers become floats as soon as one is missing, and NaN is what pandas has for that.
+    value = f"CAST(c{number} AS DOUBLE)"
+    return f"CAST(CASE WHEN isnan({value}) THEN NULL ELSE {value} END AS VARCHAR)"
 
 
 def _compares_as_text(was: FieldType | None, became: FieldType | None) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from triune.adapters.data.columns import Column, Values, is_categorical, merge_schemas
+from triune.adapters.data.columns import Column, Values, is_categorical, merge_schemas, unsendable
 from triune.domain.errors import DatasetError
 
 
@@ -42,7 +42,10 @@ class ParquetTable:
                 column = batch.column(name)
                 if isinstance(column, pa.DictionaryArray):
                     values = column.dictionary.drop_null().cast(pa.string())
-                    seen[name].update(dict.fromkeys(str(value) for value in values.to_pylist()))
+                    found = [str(value) for value in values.to_pylist()]
+                    if self.schema.field(name).type.ordered and seen[name]:
+                        self._require_same_order(name, list(seen[name]), found)
+                    seen[name].update(dict.fromkeys(found))
         return {name: pa.array(values, pa.string()) for name, values in seen.items()}
 
     @cached_property
@@ -64,6 +67,29 @@ class ParquetTable:
                 schema=schema,
             )
 
+    def _require_same_order(self, name: str, one: Sequence[str], other: Sequence[str]) -> None:
+        if one != other:
+            files = ", ".join(str(path) for path in self._files)
+            raise DatasetError(
+                f"{files}: column {name!r} has ordered categories, {one} in one place and {other} "
+                "in another; give them one order, or make them unordered"
+            )
+
+    def require_inputs(self, columns: Sequence[str]) -> None:
+        """See that every value of some columns can travel in a request, as it is.
+
+        Raises
+        ------
+        DatasetError
+            One cannot; the message names file, column and value.
+        """
+        for path in self._files if columns else ():
+            with _opened(path) as file:
+                for batch in file.iter_batches(columns=list(columns)):
+                    for name in columns:
+                        if found := unsendable(batch.column(name)):
+                            raise DatasetError(f"{path}: column {name!r} holds {found}")
+
     def _convert(self, values: Values, column: Column) -> Values:
         if not is_categorical(column):
             return _decoded(values).cast(column.type)
@@ -75,7 +101,21 @@ class ParquetTable:
     def _read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for path in self._files if columns else ():
             with _opened(path) as file:
-                yield from file.iter_batches(columns=list(columns))
+                for batch in file.iter_batches(columns=list(columns)):
+                    _require_text(batch, path)
+                    yield batch
+
+
+def _require_text(batch: pa.RecordBatch, path: Path) -> None:
+    # Arrow takes a writer's word for it that its strings are UTF-8.
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise DatasetError(
+                f"{path}: column {name!r} cannot be read: {error}; write the file again, with "
+                "text in UTF-8"
+            ) from error
 
 
 def _lacks_any(values: Values) -> bool:
@@ -95,7 +135,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             yield file
     except FileNotFoundError as error:
         raise DatasetError(f"there is no {path}") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         cause = str(error).partition("\n")[0]
         raise DatasetError(
             f"{path} cannot be read as Parquet: {cause.rstrip('.')}; it was not written to its "

@@ -19,8 +19,14 @@ class Session:
 
 
 @contextmanager
-def open_session(files: Sequence[Path] = ()) -> Iterator[Session]:
-    """Open a database that can read ``files`` and nothing else."""
+def open_session(
+    files: Sequence[Path] = (), *, memory_limit: str | None = None
+) -> Iterator[Session]:
+    """Open a database that can read ``files`` and nothing else.
+
+    ``memory_limit`` (as ``400MB``) is what it may hold before it spills to a disk; by default
+    that is most of what the machine has.
+    """
     with TemporaryDirectory(prefix="triune-duckdb-") as folder:
         # Linked to, as DuckDB would take a name with a bracket or a question mark for a pattern.
         names = tuple(f"{folder}/{number}" for number in range(len(files)))
@@ -35,6 +41,8 @@ def open_session(files: Sequence[Path] = ()) -> Iterator[Session]:
             "allow_community_extensions": False,
             "python_enable_replacements": False,
         }
+        if memory_limit is not None:
+            config["memory_limit"] = memory_limit
         with duckdb.connect(":memory:", config=config) as database:
             allowed = ", ".join(as_text(name) for name in names)
             database.execute(f"SET allowed_paths = [{allowed}]")

@@ -69,6 +69,11 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise self._explain(error) from error
+        except UnicodeDecodeError as error:
+            # SQLite's message about a damaged schema quotes the damage.
+            raise LedgerCorruptError(
+                f"the ledger {self.location} is damaged ({error}); {RESTORE}"
+            ) from error
 
     def _explain(self, error: SQLAlchemyError) -> TriuneError:
         where = f"the ledger {self.location}"

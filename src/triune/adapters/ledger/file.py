@@ -8,6 +8,7 @@ from pathlib import Path
 
 from triune.adapters.ledger.database import LOCK_TIMEOUT_S, RESTORE, Database, parse_url
 from triune.adapters.ledger.revision import bring_up_to_date
+from triune.adapters.whole_files import sync_folder
 from triune.domain.errors import LedgerCorruptError, LedgerError
 
 
@@ -47,16 +48,8 @@ def _make_file(path: Path) -> None:
         # Where another process was faster, its ledger is the one.
         with suppress(FileExistsError):
             os.link(draft, path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
     # Without it the name of the new file may not outlive the loss of power.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 @contextmanager

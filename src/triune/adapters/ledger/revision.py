@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, selec
 from triune.adapters.ledger.database import RESTORE, Database
 from triune.domain.errors import LedgerCorruptError, LedgerError, LedgerTooNewError
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 REVISION_TABLE: Final = "ledger_revision"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 

@@ -5,7 +5,14 @@ from typing import Final
 
 from sqlalchemy import CheckConstraint, Column, Integer, MetaData, Table, Text, UniqueConstraint
 
-from triune.domain.projection import EnvironmentRecord, ReleaseRecord, RolloutRecord
+from triune.domain.projection import (
+    EnvironmentRecord,
+    GateRecord,
+    HoldoutRecord,
+    LookRecord,
+    ReleaseRecord,
+    RolloutRecord,
+)
 
 HEAD_ROW: Final = 1
 
@@ -60,4 +67,7 @@ RECORDS: Final[Mapping[type, Table]] = {
     ReleaseRecord: _records("releases"),
     EnvironmentRecord: _records("environments"),
     RolloutRecord: _records("rollouts"),
+    HoldoutRecord: _records("holdouts"),
+    LookRecord: _records("looks"),
+    GateRecord: _records("gates"),
 }

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -20,17 +21,21 @@ from triune.domain.errors import (
     TriuneError,
     UsageError,
 )
-from triune.ports import Progress, Stages
+from triune.ports import Progress, Scratch, Stages
 
 # -P: the project's modules must not stand in for those that DVC imports.
 _PROCESS: Final = (sys.executable, "-P", "-m", "triune.adapters.pipeline.dvc_process")
 
 
 class DvcPipeline:
-    """The DVC stages of a project, in ``dvc.yaml`` files in its folder or below."""
+    """The DVC stages of a project, in ``dvc.yaml`` files in its folder or below.
 
-    def __init__(self, root: Path) -> None:
+    Without a ``scratch`` passing files go to the system's temporary folder.
+    """
+
+    def __init__(self, root: Path, scratch: Scratch | None = None) -> None:
         self._root = root
+        self._scratch = scratch
         self._figures: dict[str, float] | None = None
 
     def stages(self, outputs: Sequence[str]) -> Stages:
@@ -75,7 +80,7 @@ class DvcPipeline:
     def _ask(self, *request: str, progress: Progress = lambda _: None) -> Json:
         if importlib.util.find_spec("dvc") is None:
             raise MissingExtraError(needed_for="`pipeline: dvc`", extra="dvc")
-        with TemporaryDirectory(prefix="triune-dvc-") as folder:
+        with self._passing_folder() as folder:
             report = Path(folder, "report.json")
             finished = run_command(
                 [*_PROCESS, str(report), *request],
@@ -92,6 +97,11 @@ class DvcPipeline:
         if "failure" in outcome:
             raise self._fault(outcome["failure"], finished)
         return outcome
+
+    def _passing_folder(self) -> AbstractContextManager[Path | str]:
+        if self._scratch:
+            return self._scratch.folder()
+        return TemporaryDirectory(prefix="triune-dvc-")
 
     def _fault(self, failure: Mapping[str, Json], finished: Finished) -> TriuneError:
         message, stage = failure["message"], failure["stage"]

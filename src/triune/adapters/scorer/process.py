@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from triune.adapters.scorer.cache import PredictionCache
 from triune.adapters.scorer.predictions import read_predictions
-from triune.domain.canonical import Json, sha256
+from triune.domain.canonical import Json
 from triune.domain.errors import WorkerError
 from triune.domain.frames import (
     PREFIX,
@@ -29,7 +29,6 @@ from triune.domain.frames import (
     lengths,
 )
 from triune.domain.manifest import Outputs
-from triune.domain.release import BUNDLE_MANIFEST
 from triune.domain.worker_launch import (
     describe_exit,
     read_start,
@@ -67,10 +66,13 @@ class ProcessScorer:
         """Find what a release (its id) predicted for a dataset (its digest), if it is known."""
         return self._cache.find(release=release, dataset=dataset) if self._cache else None
 
+    def keep_only(self, releases: Collection[str]) -> int:
+        """Forget what other releases than these predicted, and count the bytes that it took."""
+        return self._cache.keep_only(releases) if self._cache else 0
+
     @contextmanager
-    def start(self, bundle: Path, *, release: str | None = None) -> Iterator["ProcessWorker"]:
-        """Start a worker on a bundle; it is gone, with all it started, when the block ends."""
-        release = release or sha256((bundle / BUNDLE_MANIFEST).read_bytes())
+    def start(self, bundle: Path, *, release: str) -> Iterator["ProcessWorker"]:
+        """Start a worker on the bundle of a release; it and all it started end with the block."""
         with (
             tempfile.TemporaryFile() as log,
             # In the bundle, which whoever laid it out sweeps up where this process is killed.

@@ -1,6 +1,5 @@
 """Reads the project's git repository with the git command, and makes one."""
 
-import getpass
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from triune.adapters.account import account_name
 from triune.adapters.path_patterns import covers
 from triune.domain.errors import NothingIncludedError, SourceError, nearest
 from triune.ports import Checkout
@@ -94,7 +94,7 @@ class GitSource:
         ------
         SourceError
             An included path is missing or holds nothing, a submodule is not checked out, or a
-            symbolic link leads out of the project.
+            symbolic link leads out of the project, or to a file that git ignores.
         """
         wanted = tuple(self._wanted(path) for path in include)
         listing = _Listing(root=self._root, wanted=wanted, list_folder=self._list)
@@ -132,7 +132,7 @@ class GitSource:
 
     def actor(self) -> str:
         """Tell who works here: the e-mail address that commits carry, else the user's name."""
-        return self._email("GIT_AUTHOR_IDENT") or _user()
+        return self._email("GIT_AUTHOR_IDENT") or account_name()
 
     def _head(self) -> tuple[str, str]:
         try:
@@ -205,7 +205,7 @@ class GitSource:
         """Stand in for an identity where git has none."""
         if self._email("GIT_AUTHOR_IDENT") and self._email("GIT_COMMITTER_IDENT"):
             return ()
-        user = _user()
+        user = account_name()
         return ("-c", f"user.name={user}", "-c", f"user.email={user}@localhost")
 
     def _email(self, variable: str) -> str | None:
@@ -308,12 +308,18 @@ class _Listing:
             )
         if target in through or (self.root / link).is_relative_to(target):
             raise SourceError(f"the symbolic link {link} leads to a folder around it; remove it")
+        inside = PurePosixPath(target.relative_to(self.root).as_posix())
         if target.is_file():
+            if ".git" in inside.parts or inside not in self.list_folder(inside.parent):
+                raise SourceError(
+                    f"the symbolic link {link} leads to {inside}, which git ignores, and what git "
+                    "ignores never enters a release; put the file itself there, or track it with "
+                    f"`git add --force {inside}`"
+                )
             yield link
             return
         if not target.is_dir():
             raise SourceError(f"the symbolic link {link} leads nowhere; mend or remove it")
-        inside = PurePosixPath(target.relative_to(self.root).as_posix())
         for path in self.list_folder(inside):
             for found in self._at(path, through=(*through, target)):
                 yield link / found.relative_to(inside)
@@ -330,11 +336,3 @@ def _without_credentials(url: str) -> str:
     host, slash, path = rest.partition("/")
     bare = host.rpartition("@")[2]
     return f"{scheme}://{bare}{slash}{path.partition('?')[0]}"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that has no name.
-        return str(os.getuid())

@@ -4,16 +4,13 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from triune.adapters.tools.isolation import no_home
-from triune.adapters.tools.reports import parse_report, read_report
+from triune.adapters.tools.linter import run_linter
+from triune.adapters.tools.reports import parse_report
 from triune.adapters.tools.tool import Bench
 from triune.domain.canonical import Json
-from triune.domain.code_checks import CodeReason, Judgement, judge_findings, judge_no_code
-from triune.domain.evidence import Finding
-
-_VERDICTS: Final = frozenset({0, 1})
+from triune.domain.code_checks import CodeReason, judge_no_code
+from triune.domain.evidence import Finding, Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +31,13 @@ class Security:
             return judge_no_code(check="security")
         report = bench.folder / "bandit.json"
         configured = _configuration(bench.code.root)
-        ended = bench.run_module(
+        return run_linter(
+            bench,
             "bandit",
             ["--quiet", "--format=json", f"--output={report}", *configured, "--", *files],
             shown=[*configured, "-r", "--", *bench.code.targets()],
-            verdicts=_VERDICTS,
-            environment=no_home(bench.folder),
-        )
-        findings = read_report(
-            report, ended, lambda content: read_bandit(content, inside=bench.code.inside)
-        )
-        if ended.finished.returncode and not findings:
-            raise ended.crash(f"{ended.how} and reported nothing")
-        return judge_findings(
-            findings,
-            tool="bandit",
+            report=report,
+            read=read_bandit,
             files=len(files),
             clean=CodeReason.SECURITY_CLEAN,
             found=CodeReason.SECURITY_FOUND,

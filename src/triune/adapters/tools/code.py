@@ -80,9 +80,9 @@ class Code:
         folders = {PurePosixPath(path).parent for path in self.python_files()}
         return tuple(sorted(str(folder) for folder in folders))
 
-    def has_tests(self) -> bool:
-        """Tell whether there is any file in the folder of the code's tests."""
-        return bool(self._tests(CODE_TESTS))
+    def has_tests(self, path: str = CODE_TESTS) -> bool:
+        """Tell whether there is any file at a path of tests."""
+        return bool(self._tests(path))
 
     def inside(self, path: str) -> str:
         """Spell a tool's path as one inside the project, if it lies there: POSIX, relative."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from triune.adapters.process import shell
 from triune.adapters.tools.tool import Bench
 from triune.domain.canonical import Json
-from triune.domain.code_checks import Judgement, judge_command
+from triune.domain.code_checks import judge_command
+from triune.domain.evidence import Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

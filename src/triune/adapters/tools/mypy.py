@@ -12,8 +12,8 @@ from triune.adapters.process import TAIL_LINES
 from triune.adapters.tools.isolation import no_home
 from triune.adapters.tools.tool import Bench
 from triune.domain.canonical import Json
-from triune.domain.code_checks import CodeReason, Judgement, judge_findings, judge_no_code
-from triune.domain.evidence import Finding
+from triune.domain.code_checks import CodeReason, judge_findings, judge_no_code
+from triune.domain.evidence import Finding, Judgement
 
 # 2 also says that a file is no Python, which is a verdict, and that mypy could not do its work.
 _VERDICTS: Final = frozenset({0, 1, 2})
@@ -30,7 +30,7 @@ class Types:
     """Finds what mypy's types do not allow."""
 
     packages: tuple[str, ...] = ("mypy",)
-    extra: str | None = None
+    extra: str | None = "code"
     reads_tests: bool = False
     is_reusable: bool = True
     settings: Json = "types"

@@ -1,5 +1,6 @@
-"""The check ``tests``: pytest on the tests of the code, and what of the code they run."""
+"""The checks ``tests``: pytest on the tests of the code, and on those of the served release."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,9 +9,16 @@ from triune.adapters.tools.code import CODE_TESTS, Code
 from triune.adapters.tools.coverage import read_coverage
 from triune.adapters.tools.junit import read_junit
 from triune.adapters.tools.reports import read_report
-from triune.adapters.tools.tool import Bench
+from triune.adapters.tools.tool import Bench, Ended
 from triune.domain.canonical import Json
-from triune.domain.code_checks import Judgement, judge_no_code, judge_no_tests, judge_tests
+from triune.domain.code_checks import (
+    AskedTests,
+    Tally,
+    judge_no_code,
+    judge_no_tests,
+    judge_tests,
+)
+from triune.domain.evidence import Judgement
 
 # 2 says that tests could not be collected, which the report names, or that pytest was stopped.
 _VERDICTS: Final = frozenset({0, 1, 2, 5})
@@ -22,7 +30,7 @@ class CodeTests:
     """Runs the tests; ``coverage_min`` (percent) of what is included must be run by them."""
 
     coverage_min: float | None = None
-    extra: str | None = None
+    extra: str | None = "code"
     reads_tests: bool = True
     is_reusable: bool = True
 
@@ -42,33 +50,14 @@ class CodeTests:
             return judge_no_tests()
         if self.coverage_min is not None and not bench.code.modules():
             return judge_no_code(check="tests")
-        junit, coverage = bench.folder / "junit.xml", bench.folder / "coverage.json"
+        coverage = bench.folder / "coverage.json"
         is_measured = bench.interpreter.version(_PLUGIN) is not None
-        ended = bench.run_module(
-            "pytest",
-            [
-                "--color=no",
-                # From its lines the failing one is read.
-                "--tb=short",
-                f"--rootdir={bench.code.root}",
-                f"--override-ini=cache_dir={bench.caches / 'pytest'}",
-                # The only kind that names files.
-                "--override-ini=junit_family=xunit1",
-                "--override-ini=junit_logging=no",
-                f"--junitxml={junit}",
-                *(_measuring(bench.code, coverage) if is_measured else ()),
-                CODE_TESTS,
-            ],
-            shown=[CODE_TESTS],
-            verdicts=_VERDICTS,
+        ended, tally = _run(
+            bench,
+            CODE_TESTS,
+            arguments=_measuring(bench.code, coverage) if is_measured else (),
             environment={"COVERAGE_FILE": str(bench.folder / "coverage")},
-            is_import_root=True,
         )
-        tally = read_report(
-            junit, ended, lambda content: read_junit(content, inside=bench.code.inside)
-        )
-        if ended.finished.returncode in {1, 2} and not tally.failures:
-            raise ended.crash(f"{ended.how}, and no test failed")
         # Where tests failed, settings may have it that nothing is reported.
         is_due = self.coverage_min is not None and tally.passed > 0 and not tally.failures
         measured = None
@@ -77,6 +66,73 @@ class CodeTests:
                 coverage, ended, lambda content: read_coverage(content, bench.code)
             )
         return judge_tests(tally, measured, coverage_min=self.coverage_min)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationTests:
+    """Runs the tests at ``path``; ``environment`` says what they are about, a service say.
+
+    ``by`` says what to take out of where, to have none.
+    """
+
+    path: str
+    environment: Mapping[str, str]
+    by: str = "`tests` out of integration"
+    packages: tuple[str, ...] = ("pytest",)
+    extra: str | None = "code"
+    reads_tests: bool = True
+    # They may ask whatever they like of whatever they reach.
+    is_reusable: bool = False
+
+    @property
+    def settings(self) -> Json:
+        """Say which tests they are; the environment is another each time."""
+        return {"integration_tests": self.path}
+
+    def judge(self, bench: Bench) -> Judgement:
+        """Run pytest."""
+        asked = AskedTests(path=self.path, by=self.by)
+        if not bench.code.has_tests(self.path):
+            return judge_no_tests(asked)
+        _, tally = _run(bench, self.path, environment=self.environment)
+        return judge_tests(tally, None, asked=asked)
+
+
+def _run(
+    bench: Bench,
+    path: str,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str],
+) -> tuple[Ended, Tally]:
+    """Run pytest on the tests at a path, and read what became of each."""
+    junit = bench.folder / "junit.xml"
+    ended = bench.run_module(
+        "pytest",
+        [
+            "--color=no",
+            # From its lines the failing one is read.
+            "--tb=short",
+            f"--rootdir={bench.code.root}",
+            f"--override-ini=cache_dir={bench.caches / 'pytest'}",
+            # The only kind that names files.
+            "--override-ini=junit_family=xunit1",
+            "--override-ini=junit_logging=no",
+            f"--junitxml={junit}",
+            # By default they stay behind in the system's folder for temporary files.
+            f"--basetemp={bench.folder / 'tmp'}",
+            *arguments,
+            path,
+        ],
+        shown=[path],
+        verdicts=_VERDICTS,
+        environment=environment,
+        is_import_root=True,
+    )
+    tally = read_report(junit, ended, lambda content: read_junit(content, inside=bench.code.inside))
+    if ended.finished.returncode in {1, 2} and not tally.failures:
+        raise ended.crash(f"{ended.how}, and no test failed")
+    return ended, tally
 
 
 def _measuring(code: Code, report: Path) -> list[str]:

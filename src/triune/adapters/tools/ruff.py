@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
-from triune.adapters.tools.isolation import no_home
-from triune.adapters.tools.reports import parse_report, read_report
+from triune.adapters.tools.linter import run_linter
+from triune.adapters.tools.reports import parse_report
 from triune.adapters.tools.tool import Bench
 from triune.domain.canonical import Json
-from triune.domain.code_checks import CodeReason, Judgement, judge_findings, judge_no_code
-from triune.domain.evidence import Finding
-
-_VERDICTS: Final = frozenset({0, 1})
+from triune.domain.code_checks import CodeReason, judge_no_code
+from triune.domain.evidence import Finding, Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +16,7 @@ class Lint:
     """Finds what ruff's rules find."""
 
     packages: tuple[str, ...] = ("ruff",)
-    extra: str | None = None
+    extra: str | None = "code"
     reads_tests: bool = False
     is_reusable: bool = True
     settings: Json = "lint"
@@ -33,21 +30,13 @@ class Lint:
         reporting = ["--output-format=json", f"--output-file={report}"]
         keeping = ["--no-fix", "--no-show-fixes", f"--cache-dir={bench.caches / 'ruff'}"]
         shown = ["check", "--force-exclude", "--", *bench.code.targets()]
-        ended = bench.run_module(
+        return run_linter(
+            bench,
             "ruff",
             ["check", *reporting, *keeping, *shown[1:]],
             shown=shown,
-            verdicts=_VERDICTS,
-            environment=no_home(bench.folder),
-        )
-        findings = read_report(
-            report, ended, lambda content: read_ruff(content, inside=bench.code.inside)
-        )
-        if ended.finished.returncode and not findings:
-            raise ended.crash(f"{ended.how} and reported nothing")
-        return judge_findings(
-            findings,
-            tool="ruff",
+            report=report,
+            read=read_ruff,
             files=len(files),
             clean=CodeReason.LINT_CLEAN,
             found=CodeReason.LINT_FOUND,

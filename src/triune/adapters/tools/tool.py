@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Protocol
 
 from triune.adapters.process import Finished, run_command
@@ -13,9 +12,9 @@ from triune.adapters.tools.code import Code
 from triune.adapters.tools.environment import tool_environment
 from triune.adapters.tools.interpreter import Interpreter
 from triune.domain.canonical import Json, canonical_json, sha256
-from triune.domain.code_checks import CodeReason, Judgement, judge_fault
+from triune.domain.code_checks import CodeReason, judge_fault
 from triune.domain.errors import TriuneError
-from triune.domain.evidence import CheckResult, Layer
+from triune.domain.evidence import Judgement
 from triune.domain.worker_launch import describe_exit
 from triune.ports import Progress, Scratch
 
@@ -126,6 +125,8 @@ class Bench:
                 folder=self.code.root,
                 progress=progress or self.progress,
                 environment={
+                    # Checks run side by side: native threads of each would wait for each other.
+                    "OMP_NUM_THREADS": "1",
                     **tool_environment(os.environ, python=self.interpreter.path),
                     "HYPOTHESIS_STORAGE_DIRECTORY": str(self.caches / "hypothesis"),
                     **(environment or {}),
@@ -237,25 +238,12 @@ class CodeTool:
         }
         return sha256(canonical_json(document))
 
-    def check(self, *, progress: Progress) -> CheckResult:
+    def judge(self, progress: Progress) -> Judgement:
         """Run the check to a verdict; what keeps its program from one is an ERROR."""
-        # Before the program runs: what it changes, it did not read.
-        digest = self.digest()
-        started = perf_counter()
         try:
-            judgement = self._judge(progress)
+            return self._judge(progress)
         except NoVerdictError as fault:
-            judgement = judge_fault(fault.reason, str(fault), output=fault.output)
-        return CheckResult(
-            layer=Layer.CODE,
-            name=self._name,
-            verdict=judgement.verdict,
-            reason=judgement.reason,
-            seconds=perf_counter() - started,
-            digest=digest,
-            figures=judgement.figures,
-            findings=judgement.findings,
-        )
+            return judge_fault(fault.reason, str(fault), output=fault.output)
 
     def _judge(self, progress: Progress) -> Judgement:
         self._require_packages()

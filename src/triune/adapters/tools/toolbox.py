@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from triune.adapters.tools.bandit import Security
 from triune.adapters.tools.code import Code
 from triune.adapters.tools.command import Command
 from triune.adapters.tools.interpreter import Interpreter
 from triune.adapters.tools.mypy import Types
-from triune.adapters.tools.pytest import CodeTests
+from triune.adapters.tools.pytest import CodeTests, IntegrationTests
 from triune.adapters.tools.ruff import Lint
 from triune.adapters.tools.tool import CodeTool, Kind
-from triune.ports import Scratch, Source
+from triune.ports import Preset, Scratch, Source
 
 PRESET_TIMEOUT_S: Final = 1800.0
 """How long a preset may take: beyond it something hangs."""
-
-Preset = Literal["lint", "types", "tests", "security"]
 
 _WITHOUT_SETTINGS: Final[Mapping[Preset, Callable[[], Kind]]] = {
     "lint": Lint,
@@ -70,6 +68,28 @@ class Toolbox:
     def command(self, line: str, *, name: str, timeout_s: float) -> CodeTool:
         """Make a check of a command that passes by exiting with 0."""
         return self._tool(name, Command(line=line), timeout_s)
+
+    def integration_tests(
+        self,
+        path: str,
+        *,
+        environment: Mapping[str, str],
+        timeout_s: float = PRESET_TIMEOUT_S,
+    ) -> CodeTool:
+        """Make a check of the tests at ``path``, which are given some variables."""
+        return self._tool("tests", IntegrationTests(path=path, environment=environment), timeout_s)
+
+    def layer_tests(
+        self,
+        path: str,
+        *,
+        environment: Mapping[str, str],
+        timeout_s: float = PRESET_TIMEOUT_S,
+    ) -> CodeTool:
+        """Make a check of the tests in a layer's own folder, which are there or are not."""
+        by = "its test files away (those that git ignores are none)"
+        kind = IntegrationTests(path=path, environment=environment, by=by)
+        return self._tool("tests", kind, timeout_s)
 
     def _tool(self, name: str, kind: Kind, timeout_s: float) -> CodeTool:
         return CodeTool(

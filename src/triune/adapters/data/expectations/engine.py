@@ -9,10 +9,12 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from triune.adapters.data.expectations.gx import GreatExpectations, is_installed
 from triune.adapters.data.expectations.placed import (
     ROW,
     SOURCE,
     Passes,
+    PlacedColumn,
     PlacedTable,
     Table,
     Unanswerable,
@@ -34,6 +36,7 @@ from triune.domain.expectations.catalogue import (
     canonical_type,
     find_contradiction,
     find_problem,
+    find_signature,
 )
 from triune.domain.expectations.outcome import (
     PARTIAL_COUNT,
@@ -70,13 +73,15 @@ def load_suite(path: Path) -> Suite:
     return read_suite(content, source=str(path))
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each says another thing
     table: Table,
     suite: Suite,
     *,
     now: datetime,
     result_format: ResultFormat = ResultFormat.SUMMARY,
     partial_count: int = PARTIAL_COUNT,
+    key: str | None = None,
+    memory_limit: str | None = None,
 ) -> SuiteOutcome:
     """Evaluate each expectation of a suite, in its order.
 
@@ -93,19 +98,26 @@ def evaluate(
         COMPLETE.
     partial_count
         How many rows the others show.
+    key
+        The column that tells whose a row is, for the rows that are shown; it may be missing.
+    memory_limit
+        What may be held in memory at once, as ``400MB``; None leaves it to the machine.
 
     Raises
     ------
     DatasetError
         The table cannot be read to its end.
     """
-    with open_session() as session:
+    with open_session(memory_limit=memory_limit) as session:
         limit = None if result_format is ResultFormat.COMPLETE else partial_count
         if result_format is ResultFormat.BOOLEAN_ONLY:
             limit = 0
         placed = PlacedTable(table)
-        run = _Run(placed, Passes(session.database, placed, limit=limit))
+        passes = Passes(session.database, placed, limit=limit)
+        run = _Run(placed, passes, elsewhere=_Elsewhere(table, result_format))
         outcomes = run.evaluate(suite, now)
+        if key in placed.columns:
+            outcomes = _with_keys(outcomes, placed.columns[key], passes, most=partial_count)
     return SuiteOutcome(
         suite=suite,
         rows=table.rows,
@@ -123,8 +135,24 @@ class _Posed:
     question: Question
 
 
+class _Elsewhere:
+    """Asks Great Expectations for what is not known here, where it is installed."""
+
+    def __init__(self, table: Table, result_format: ResultFormat) -> None:
+        self._table = table
+        self._result_format = result_format
+        self._opened: GreatExpectations | None = None
+
+    def evaluate(self, expectation: Expectation) -> Outcome:
+        if self._opened is None:
+            self._opened = GreatExpectations(self._table, result_format=self._result_format)
+        return self._opened.evaluate(expectation)
+
+
 class _Run:
-    def __init__(self, table: PlacedTable, passes: Passes) -> None:
+    def __init__(self, table: PlacedTable, passes: Passes, *, elsewhere: _Elsewhere) -> None:
+        self._elsewhere = elsewhere
+        self._answered: dict[int, Outcome] = {}
         self._table = table
         self._passes = passes
         self._problems: dict[int, str] = {}
@@ -150,6 +178,9 @@ class _Run:
                 self._problems[number] = str(error)
                 continue
             self._kwargs[number] = kwargs
+            if find_signature(expectation.type) is None and is_installed():
+                self._ask_elsewhere(number, replace(expectation, kwargs=kwargs))
+                continue
             if problem := find_problem(expectation, kwargs):
                 self._problems[number] = problem
                 continue
@@ -160,6 +191,12 @@ class _Run:
                 self._problems[number] = str(error)
             else:
                 yield _Posed(number, question)
+
+    def _ask_elsewhere(self, number: int, expectation: Expectation) -> None:
+        try:
+            self._answered[number] = self._elsewhere.evaluate(expectation)
+        except Unanswerable as error:
+            self._problems[number] = str(error)
 
     def _scan(self, chunk: Sequence[_Posed]) -> Iterator[tuple[_Posed, Sequence[Any]]]:
         """Ask all at once; where that fails, one by one, to tell whose fault it is."""
@@ -283,6 +320,8 @@ class _Run:
     ) -> Outcome:
         # As it was evaluated: with values in the place of parameters.
         evaluated = replace(expectation, kwargs=self._kwargs.get(number, expectation.kwargs))
+        if number in self._answered:
+            return self._answered[number]
         if number in self._problems:
             return Outcome(
                 expectation=evaluated, verdict=Verdict.ERROR, problem=self._problems[number]
@@ -311,6 +350,40 @@ class _Run:
                     method=method,
                     rows=rows,
                 )
+
+
+def _with_keys(
+    outcomes: Sequence[Outcome], key: PlacedColumn, passes: Passes, *, most: int
+) -> tuple[Outcome, ...]:
+    """Tell whose the first offending rows are, having read the key's column once more."""
+    rows = sorted({offender.row for each in outcomes for offender in _offenders(each)[:most]})
+    if not rows:
+        return tuple(outcomes)
+    numbers = ", ".join(str(row) for row in rows)
+    found = passes.ask(
+        [key.name],
+        f"SELECT {ROW}, {key.sql} FROM {SOURCE} WHERE {ROW} IN ({numbers})",  # noqa: S608 - no name of theirs
+    )
+    keys = dict(found)
+    return tuple(
+        replace(
+            each,
+            rows=replace(
+                each.rows,
+                offenders=tuple(
+                    replace(offender, key=keys[offender.row]) if offender.row in keys else offender
+                    for offender in each.rows.offenders
+                ),
+            ),
+        )
+        if each.rows
+        else each
+        for each in outcomes
+    )
+
+
+def _offenders(outcome: Outcome) -> tuple[Offender, ...]:
+    return outcome.rows.offenders if outcome.rows else ()
 
 
 def _chunks(posed: Iterable[_Posed]) -> Iterator[list[_Posed]]:

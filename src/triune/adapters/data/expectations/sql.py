@@ -200,13 +200,10 @@ def _exact_number(column: PlacedColumn, value: Json) -> str | None:
 def _bounded_number(column: PlacedColumn, operator: str, bound: float) -> str:
     if isnan(bound):
         return FALSE
-    if isinf(bound) or abs(bound) > _HUGE:
-        if column.kind is Kind.NUMBER:
-            bound = float("inf") if bound > 0 else float("-inf")
-            return f"{column.sql} {operator} {_floating(column, bound)}"
-        return TRUE if (bound < 0) == (operator[0] == ">") else FALSE
     if column.kind is Kind.NUMBER:
         return _bounded_floating(column, operator, bound)
+    if abs(bound) > _HUGE:
+        return TRUE if (bound < 0) == (operator[0] == ">") else FALSE
     if bound != int(bound):
         # Between two integers: the next one on the right side is in, whatever the operator.
         operator, bound = (">=", ceil(bound)) if operator[0] == ">" else ("<=", floor(bound))

@@ -1,0 +1,144 @@
+"""Runs checks side by side, and takes from its memory what was found for the same digests before.
+
+What a check looks at, and when it passes, is the layers' to say: `code_layer`, `data_layer`,
+`model_layer` and `integration_layer` make the checks.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from threading import Thread
+from time import perf_counter
+
+from triune.domain.errors import TriuneError
+from triune.domain.evidence import CheckResult, Judgement, Layer
+from triune.domain.verdict import Reason, Verdict
+from triune.operations.context import Context
+from triune.ports import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One test of a release, or of what it will be made of.
+
+    Parameters
+    ----------
+    digest
+        Digests all that the check would read now (64 hexadecimal digits).
+    judge
+        Runs it to a verdict. A fault that it raises makes it an ERROR.
+    is_reusable
+        Whether a result stands as long as its digest does. An ERROR never stands.
+    """
+
+    layer: Layer
+    name: str
+    digest: Callable[[], str]
+    judge: Callable[[Progress], Judgement]
+    is_reusable: bool = True
+
+
+def run_checks(
+    context: Context,
+    checks: Sequence[Check],
+    *,
+    progress: Progress,
+    force: bool = False,
+    jobs: int | None = None,
+) -> tuple[CheckResult, ...]:
+    """Run checks side by side, ``jobs`` at a time (as many as there are cores), in their order.
+
+    Parameters
+    ----------
+    force
+        Whether to run again what was found for the same digest before.
+    """
+    waiting: SimpleQueue[tuple[int, Check] | None] = SimpleQueue()
+    done: SimpleQueue[tuple[int, CheckResult | BaseException]] = SimpleQueue()
+    for numbered in enumerate(checks):
+        waiting.put(numbered)
+
+    def work() -> None:
+        while (numbered := waiting.get()) is not None:
+            number, check = numbered
+            try:
+                done.put((number, _run_check(context, check, progress=progress, force=force)))
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                done.put((number, error))
+
+    workers = min(len(checks), jobs or os.cpu_count() or 1)
+    # Daemons: after Ctrl-C nothing waits for them, and what they started ends with this process.
+    for _ in range(workers):
+        waiting.put(None)
+        Thread(target=work, daemon=True).start()
+    results: dict[int, CheckResult] = {}
+    faults: list[BaseException] = []
+    while len(results) + len(faults) < len(checks):
+        number, result = done.get()
+        if isinstance(result, BaseException):
+            faults.append(result)
+            continue
+        results[number] = result
+        progress(f"{result.layer}: {result.name}: {result.verdict}")
+    # Only once nothing runs any more: a thread that is cut off within native code ends it all.
+    if faults:
+        raise faults[0]
+    return tuple(results[number] for number in sorted(results))
+
+
+def find_changed(checks: Sequence[Check], results: Sequence[CheckResult]) -> dict[str, CheckResult]:
+    """Find the checks that would read something else now, by name, each as an ERROR."""
+    known = {(result.layer, result.name): result for result in results}
+    changed: dict[str, CheckResult] = {}
+    for check in checks:
+        result = known[check.layer, check.name]
+        if check.is_reusable and check.digest() != result.digest:
+            changed[check.name] = replace(
+                result,
+                verdict=Verdict.ERROR,
+                reason=Reason(
+                    code="CHANGED_MEANWHILE",
+                    message="what it checked was edited before it was pinned in the release; run "
+                    "it again, and leave the files alone meanwhile",
+                ),
+            )
+    return changed
+
+
+def _run_check(context: Context, check: Check, *, progress: Progress, force: bool) -> CheckResult:
+    def say(line: str) -> None:
+        progress(f"{check.layer}: {check.name}: {line}")
+
+    started = perf_counter()
+    digest = ""
+    try:
+        # Before it runs: what it changes, it did not read.
+        digest = check.digest()
+        if check.is_reusable and not force:
+            known = context.results.find(layer=check.layer, name=check.name, digest=digest)
+            if known is not None:
+                return known
+        judgement = check.judge(say)
+    except TriuneError as error:
+        judgement = Judgement(
+            verdict=Verdict.ERROR, reason=Reason(code=error.code, message=str(error))
+        )
+    except OSError as error:
+        judgement = Judgement(
+            verdict=Verdict.ERROR, reason=Reason(code=TriuneError.code, message=str(error))
+        )
+    result = CheckResult(
+        layer=check.layer,
+        name=check.name,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        seconds=perf_counter() - started,
+        digest=digest,
+        figures=judgement.figures,
+        findings=judgement.findings,
+        details=judgement.details,
+    )
+    if check.is_reusable and result.verdict is not Verdict.ERROR:
+        context.results.keep(result)
+    return result

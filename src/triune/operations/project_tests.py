@@ -1,0 +1,39 @@
+"""Checks of the project's own tests of a layer: pytest in its folder, where that holds any."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from triune.domain.evidence import Layer
+from triune.operations.checks import Check
+from triune.operations.context import Context
+
+_TESTS: Final = "tests"
+_NAMES: Final = ("test_*.py", "*_test.py")
+
+
+def layer_tests(
+    context: Context, layer: Layer, *, environment: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Check, ...]:
+    """Make the check of the tests in ``tests/<layer>``; none where there are none.
+
+    Parameters
+    ----------
+    environment
+        Variables that say what they are about.
+    """
+    path = f"{_TESTS}/{layer}"
+    folder = context.root / path
+    if not any(next(folder.rglob(name), None) for name in _NAMES):
+        return ()
+    tool = context.tools.layer_tests(path, environment=environment)
+    return (
+        Check(
+            layer=layer,
+            name=tool.name,
+            digest=tool.digest,
+            judge=tool.judge,
+            # They may look at whatever they like.
+            is_reusable=False,
+        ),
+    )
