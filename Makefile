@@ -46,6 +46,8 @@ bench: install ## Print the figures.
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/delong.py
+	$(BIN)/python -m benchmarks.rollouts --runs 100
+	$(BIN)/python -m benchmarks.serving
 
 clean: ## Remove what the others made.
 	rm -rf $(VENV) build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -48,6 +48,8 @@ def a_bundle(
     platform: str = PLATFORM,
     key: str | None = None,
     time: str | None = None,
+    serve: Mapping[str, float] | None = None,
+    golden: bytes | None = None,
 ) -> ABundle:
     """Lay a release out; without ``outputs`` it is a draft."""
     code_tree = _write_tree(
@@ -68,11 +70,13 @@ def a_bundle(
             key=key,
             time=time,
         ),
-        golden=None,
+        golden=None if golden is None else sha256(golden),
         signature=Signature(inputs=tuple(inputs), outputs=outputs or Outputs()),
         runtime=Runtime(python=python, platform=platform, lock=sha256(lock.encode())),
-        serve={"kind": "model"},
+        serve={"kind": "model", **(serve or {})},
     )
+    if golden is not None:
+        (folder / "golden.jsonl").write_bytes(golden)
     (folder / "manifest.json").write_bytes(manifest.content)
     return ABundle(folder=folder, release=manifest.release_id)
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from math import exp
 from pathlib import Path
+from random import Random
 from typing import Any
 
 MODEL_CODE = '''"""A model that needs no library: the weights are all there is to it."""
@@ -141,3 +143,82 @@ def edit(path: Path, before: str, after: str) -> None:
     content = path.read_text()
     assert before in content, (path, before)
     path.write_text(content.replace(before, after))
+
+
+GATED_MODEL_CODE = '''"""A model that needs no library: a logistic curve over what a visitor saw."""
+
+import numpy as np
+
+from src.features import pages
+
+
+class Model:
+    """Answers by the pages seen, and by their depth as far as it knows of it."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self, depth):
+        self.depth = depth
+
+    def predict_proba(self, frame):
+        logit = 0.8 * pages(frame) + self.depth * (frame["depth"].to_numpy(float) - 3.0)
+        chance = 1 / (1 + np.exp(-logit))
+        return np.column_stack([1 - chance, chance])
+
+    def predict(self, frame):
+        return (self.predict_proba(frame)[:, 1] > 0.5).astype(int)
+'''
+
+GATED_SETTINGS = """version: 1
+project: visits
+pipeline: none
+runtime: {lock: requirements.lock}
+data:
+  datasets: {train: data/train.csv, holdout: data/holdout.csv}
+model:
+  artifact: models/model.pkl
+  task: binary
+  target: clicked
+  key: visit_id
+  floors: {roc_auc: 0.55}
+gate: {metric: roc_auc, min_delta: 0.01, looks: 5}
+integration: {golden: 3}
+environments:
+  staging: {listen: "127.0.0.1:8701", strategy: instant}
+  production: {listen: "127.0.0.1:8702", after: staging, strategy: instant}
+"""
+
+
+def a_gated_project(folder: Path) -> Path:
+    """Lay out a project whose holdout tells models apart, with a gate and two environments."""
+    a_project(folder)
+    (folder / "triune.yaml").write_text(GATED_SETTINGS)
+    (folder / "src/model.py").write_text(GATED_MODEL_CODE)
+    write_visits(folder / "data/train.csv", rows=300, seed=1)
+    write_visits(folder / "data/holdout.csv", rows=1500, seed=2)
+    write_gated_model(folder, depth=0.0)
+    commit(folder, "Ask for a gate")
+    return folder
+
+
+def write_visits(path: Path, *, rows: int, seed: int) -> None:
+    """Draw visits whose clicks depend on pages and depth alike."""
+    draw = Random(seed)
+    lines = ["visit_id,pages,depth,device,clicked"]
+    for number in range(rows):
+        pages, depth = draw.randrange(7), draw.randrange(7)
+        chance = 1 / (1 + exp(-0.8 * (pages - 3) - 0.8 * (depth - 3)))
+        clicked = int(draw.random() < chance)
+        lines.append(
+            f"{seed}-{number},{pages},{depth},{draw.choice(('phone', 'desktop'))},{clicked}"
+        )
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_gated_model(folder: Path, *, depth: float) -> None:
+    """Pickle the gated project's model; 0.8 is the truth."""
+    script = (
+        "import pickle, sys; sys.path.insert(0, '.'); from src.model import Model; "
+        f"pickle.dump(Model({depth}), open('models/model.pkl', 'wb'), protocol=4)"
+    )
+    subprocess.run([sys.executable, "-B", "-c", script], cwd=folder, check=True)

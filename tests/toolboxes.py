@@ -11,7 +11,7 @@ from tests.projects import git
 from triune.adapters.scratch import LockedScratch
 from triune.adapters.source.git import GitSource
 from triune.adapters.tools.toolbox import Toolbox
-from triune.domain.evidence import CheckResult
+from triune.domain.evidence import Judgement
 from triune.ports import Tool
 
 ADD = "def add(a: int, b: int) -> int:\n    return a + b\n"
@@ -57,12 +57,12 @@ def a_toolbox(
     )
 
 
-def check(tool: Tool) -> CheckResult:
+def check(tool: Tool) -> Judgement:
     """Run a check, whatever it says meanwhile."""
-    return tool.check(progress=lambda _: None)
+    return tool.judge(lambda _: None)
 
 
-def found(result: CheckResult) -> list[tuple[str | None, int | None, str]]:
+def found(result: Judgement) -> list[tuple[str | None, int | None, str]]:
     """List where a check found something, and what."""
     return [(finding.file, finding.line, finding.message) for finding in result.findings]
 

@@ -5,7 +5,9 @@ from typing import Final
 
 import numpy as np
 from benchmarks.rollouts.figures import Figure, generators, median, share
-from benchmarks.rollouts.requests import draw, first_shown, no_safety
+from benchmarks.rollouts.requests import no_safety
+
+from triune.domain.rollout.forecast import draw, first_shown
 
 HORIZON: Final = 60_000
 _PORTION: Final = 10_000

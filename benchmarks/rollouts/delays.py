@@ -6,14 +6,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from benchmarks.rollouts.figures import Figure, generators, mean
-from benchmarks.rollouts.requests import (
-    PORTION,
-    RULES,
-    draw,
-    first_sufficient,
-    is_sufficient,
-    no_evidence,
-)
+from benchmarks.rollouts.requests import PORTION, RULES, is_sufficient, no_evidence
+
+from triune.domain.rollout.forecast import draw, first_sufficient
 
 CHAMPION: Final = 0.005
 CANDIDATES: Final = (0.01, 0.02, 0.05, 0.2, 1.0)
@@ -80,7 +75,7 @@ def until_rollback(
             champion=CHAMPION,
             candidate=candidate,
         )
-        at = first_sufficient(evidence, trials)
+        at = first_sufficient(evidence, trials, alpha=RULES.alpha)
         evidence = evidence.after(trials)
         if (at is not None) != is_sufficient(evidence):
             raise SystemExit("the path of the evidence and its state disagree")

@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from benchmarks.rollouts.figures import Figure, generators, share
-from benchmarks.rollouts.requests import PORTION, Ending, draw, roll_out
+from benchmarks.rollouts.requests import PORTION, Ending, roll_out
 from benchmarks.rollouts.sticky import sticky_portions
 
+from triune.domain.rollout.forecast import draw
 from triune.stats.sequential.rollback import Trials
 
 REQUESTS: Final = 1_000_000

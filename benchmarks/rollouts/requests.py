@@ -1,16 +1,11 @@
-"""Simulated requests without a routing key, and what the evidence of production makes of them."""
+"""What the evidence of production makes of simulated requests."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from triune.domain.analysis import AnalysisRules
-from triune.stats.inputs import BoolArray
-from triune.stats.sequential.latency import QUANTILES
-from triune.stats.sequential.rollback import RollbackEvidence, Stream, Trials
-from triune.stats.sequential.safety import FIRST_STEP_RATIO, LATER_STEP_RATIO, LN_SUFFICIENT, Safety
+from triune.domain.rules import AnalysisRules
+from triune.stats.sequential.rollback import RollbackEvidence, Trials
+from triune.stats.sequential.safety import FIRST_STEP_RATIO, LATER_STEP_RATIO, Safety
 
 RULES: Final = AnalysisRules()
 PORTION: Final = 50_000
@@ -22,34 +17,6 @@ class Ending(NamedTuple):
 
     is_rolled_back: bool
     is_inconclusive: bool
-
-
-def draw(
-    rng: np.random.Generator,
-    count: int,
-    *,
-    weight: float,
-    champion: npt.ArrayLike,
-    candidate: npt.ArrayLike,
-) -> Trials:
-    """Draw requests, each a unit of its own, that fail at the rate of the arm they are on."""
-    on_candidate = rng.random(count, dtype=np.float32) < weight
-    failed = rng.random(count, dtype=np.float32) < np.where(on_candidate, candidate, champion)
-    return Trials(
-        on_candidate=on_candidate,
-        rho=np.full(count, weight),
-        is_first=np.ones(count, dtype=np.bool_),
-        failed=failed,
-        is_blamed=failed,
-        slower=none_slower(count),
-        is_alone=np.zeros(count, dtype=np.bool_),
-        is_late=np.zeros(count, dtype=np.bool_),
-    )
-
-
-def none_slower(count: int) -> BoolArray:
-    """Say of so many requests that none was slow."""
-    return np.zeros((len(QUANTILES), count), dtype=np.bool_)
 
 
 def no_evidence() -> RollbackEvidence:
@@ -82,23 +49,3 @@ def roll_out(portions: Iterable[tuple[int, Trials]]) -> Ending:
         shown[step] = shown.get(step, False) or safety[step].is_shown
     is_rolled_back = is_sufficient(evidence)
     return Ending(is_rolled_back, not is_rolled_back and not all(shown.values()))
-
-
-def first_sufficient(evidence: RollbackEvidence, trials: Trials) -> int | None:
-    """Find the first of the requests with which failures or outage suffice to roll back."""
-    thresholds = {at.stream: at.ln_threshold for at in evidence.against(RULES.alpha)}
-    failing = np.flatnonzero(trials.is_blamed)
-    failures = evidence.failures.path(trials.on_candidate[failing], trials.rho[failing])
-    outage = evidence.outage.path(trials.on_candidate, trials.failed, trials.rho)
-    found = [
-        *failing[failures >= thresholds[Stream.FAILURES]][:1],
-        *np.flatnonzero(outage >= thresholds[Stream.OUTAGE])[:1],
-    ]
-    return int(min(found)) if found else None
-
-
-def first_shown(safety: Safety, trials: Trials) -> int | None:
-    """Find the first of the requests with which safety is shown."""
-    path = safety.path(trials.on_candidate, trials.failed, trials.rho)
-    shown = np.flatnonzero(path >= LN_SUFFICIENT)
-    return int(shown[0]) if len(shown) else None

@@ -11,16 +11,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from benchmarks.rollouts.figures import Figure, generators, median, share
-from benchmarks.rollouts.requests import (
-    draw,
-    first_shown,
-    first_sufficient,
-    no_evidence,
-    no_safety,
-)
+from benchmarks.rollouts.requests import no_evidence, no_safety
 from scipy.special import ndtri
 from scipy.stats import mannwhitneyu
 
+from triune.domain.rollout.forecast import draw, first_shown, first_sufficient
 from triune.stats.inputs import FloatArray
 from triune.stats.sequential.rollback import Trials
 
@@ -137,7 +132,7 @@ def judge(runs: int, progress: Callable[[str], None]) -> dict[str, Found]:
         seen, rolled_back, shown_safe = [], [], []
         for rng in generators(scenario.what, runs):
             trials = _draw(rng, scenario)
-            rolled_back.append(_minute(first_sufficient(no_evidence(), trials)))
+            rolled_back.append(_minute(first_sufficient(no_evidence(), trials, alpha=ALPHA)))
             shown_safe.append(_minute(first_shown(no_safety(0), trials)))
             seen.append(_by_minute(rng, trials))
         minutes = Minutes(

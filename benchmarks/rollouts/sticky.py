@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from benchmarks.rollouts.requests import none_slower
 
+from triune.domain.rollout.forecast import none_slower
 from triune.domain.traffic import Arm, Unit, assign
 from triune.stats.inputs import BoolArray, FloatArray
 from triune.stats.sequential.rollback import Trials

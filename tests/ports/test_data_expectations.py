@@ -310,6 +310,8 @@ class TestExactness:
             ({"min_value": 1, "max_value": 10**40}, 0),
             ({"min_value": -(10**40), "max_value": 1}, 2),
             ({"min_value": float("inf")}, 3),
+            ({"min_value": 1.9e38}, 3),
+            ({"max_value": -1.9e38}, 3),
         ],
     )
     def test_bounds_are_compared_as_numbers_whatever_their_size(
@@ -319,6 +321,13 @@ class TestExactness:
 
         assert counts(one({"x": [1, 2, 3]}, expectation))[2] == unexpected
         assert counts(one({"x": [1.0, 2.0, 3.0]}, expectation))[2] == unexpected
+
+    def test_a_bound_that_is_large_is_no_infinity(self) -> None:
+        expectation = expect(
+            "column_values_to_be_between", column="x", min_value=1.8e38, max_value=1.9e38
+        )
+
+        assert counts(one({"x": [1.7e38, 1.85e38, 1.95e38]}, expectation))[2] == 2
 
 
 class TestKinds:

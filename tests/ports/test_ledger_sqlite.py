@@ -156,6 +156,13 @@ def overwritten_pages(path: Path) -> None:
     path.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
 
 
+def bytes_in_the_schema(path: Path) -> None:
+    content = path.read_bytes()
+    damaged = content.replace(b"CREATE TABLE events", b"CREATE TABL\xff events")
+    assert damaged != content
+    path.write_bytes(damaged)
+
+
 def emptied(path: Path) -> None:
     path.write_bytes(b"")
 
@@ -168,7 +175,15 @@ def of_another_program(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [garbage, cut, overwritten_start, overwritten_pages, emptied, of_another_program],
+    [
+        garbage,
+        cut,
+        overwritten_start,
+        overwritten_pages,
+        bytes_in_the_schema,
+        emptied,
+        of_another_program,
+    ],
     ids=lambda damage: damage.__name__,
 )
 def test_a_damaged_file_is_refused_and_left_as_it_is(

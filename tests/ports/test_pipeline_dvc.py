@@ -15,6 +15,7 @@ import pytest
 from tests.processes import DEADLINE_S, is_alive, wait_until
 
 from triune.adapters.pipeline.dvc import DvcPipeline, split_stages
+from triune.adapters.scratch import LockedScratch
 from triune.domain.errors import BusyError, MissingExtraError, PipelineError, UsageError
 from triune.ports import Stages
 
@@ -50,7 +51,8 @@ stages:
 RUN = (
     "from pathlib import Path\n"
     "from triune.adapters.pipeline.dvc import DvcPipeline\n"
-    "pipeline = DvcPipeline(Path.cwd())\n"
+    "from triune.adapters.scratch import LockedScratch\n"
+    "pipeline = DvcPipeline(Path.cwd(), LockedScratch(Path('../scratch')))\n"
     "pipeline.run(pipeline.stages(['train.csv']).datasets, progress=print)\n"
 )
 
@@ -398,6 +400,15 @@ class TestKilled:
         assert (root / "train.csv").read_text() == "1\n1\n"
         assert "Stage 'ingest' didn't change, skipping" in lines
         assert "Stage 'prepare' didn't change, skipping" in run(pipeline, "prepare")
+
+    def test_a_sweep_removes_what_was_left(self, root: Path) -> None:
+        kill_in_the_middle(root)
+        scratch = root.parent / "scratch"
+        assert any(scratch.iterdir())
+
+        LockedScratch(scratch).sweep()
+
+        assert not any(scratch.iterdir())
 
     @pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  ingest:\n    cmd: [", "x"])
     def test_a_lock_file_left_half_written_is_mended(self, root: Path, left: str) -> None:

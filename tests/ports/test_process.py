@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.processes import DEADLINE_S, is_alive, wait_until, written_pid
 
-from triune.adapters.process import TAIL_LINES, Finished, run_command, shell
+from triune.adapters.process import TAIL_LINES, Finished, background_command, run_command, shell
 from triune.domain.errors import TriuneError
 
 
@@ -215,3 +215,50 @@ def test_a_command_and_its_children_end_with_a_process_that_is_killed(tmp_path: 
 def test_a_folder_that_is_not_there_is_a_fault_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(TriuneError, match=r"cannot start a process in .*gone"):
         run("true", tmp_path / "gone")
+
+
+def test_a_command_in_the_background_ends_with_the_block(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    with background_command(
+        shell("sleep 1000 & echo $! > pid; echo ready; wait"),
+        folder=tmp_path,
+        progress=lines.append,
+    ) as running:
+        pid = written_pid(tmp_path / "pid")
+        wait_until(lambda: lines == ["ready"])
+        had_ended = running.has_ended()
+
+    assert not had_ended
+    assert running.has_ended()
+    assert running.returncode == -signal.SIGTERM
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_a_command_in_the_background_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    with background_command(
+        shell("trap '' TERM; echo ready; while true; do sleep 0.01; done"),
+        folder=tmp_path,
+        progress=lines.append,
+        grace_s=0.1,
+    ) as running:
+        wait_until(lambda: lines == ["ready"])
+
+    assert running.returncode == -signal.SIGKILL
+
+
+def test_a_command_in_the_background_that_ends_by_itself_says_how(tmp_path: Path) -> None:
+    lines: list[str] = []
+    before = open_descriptors()
+
+    with background_command(
+        shell("echo one; printf two; exit 7"), folder=tmp_path, progress=lines.append
+    ) as running:
+        has_ended = running.has_ended(wait_s=DEADLINE_S)
+
+    assert has_ended
+    assert running.returncode == 7
+    assert lines == ["one", "two"]
+    assert open_descriptors() == before

@@ -121,3 +121,17 @@ def test_a_damaged_file_that_cannot_be_removed_is_no_failure(small_disk: Path) -
     assert find(small_disk) is None
     PredictionCache(small_disk).keep(FLAT, release=RELEASE, dataset=DATASET)
     assert kept.read_bytes() == b"damaged"
+
+
+def test_only_what_named_releases_predicted_is_kept(tmp_path: Path) -> None:
+    kept = keep(tmp_path)
+    (tmp_path / RELEASE / "killed.part").write_bytes(b"12345")
+    PredictionCache(tmp_path).keep(FLAT, release="c" * 64, dataset=DATASET)
+    (gone,) = (tmp_path / ("c" * 64)).iterdir()
+    size = gone.stat().st_size
+
+    freed = PredictionCache(tmp_path).keep_only({RELEASE, "d" * 64})
+
+    assert freed == size + 5
+    assert sorted(tmp_path.rglob("*")) == [kept.parent, kept]
+    assert PredictionCache(tmp_path / "none").keep_only({RELEASE}) == 0

@@ -72,7 +72,7 @@ def an_arrow_file(path: Path, table: "pa.Table") -> Path:
 
 @contextmanager
 def worker_of(bundle: ABundle, **options: float) -> Iterator[ProcessWorker]:
-    with ProcessScorer(**options).start(bundle.folder) as worker:  # type: ignore[arg-type] # only seconds
+    with ProcessScorer(**options).start(bundle.folder, release=bundle.release) as worker:  # type: ignore[arg-type] # only seconds
         yield worker
 
 
@@ -342,6 +342,43 @@ def test_a_release_that_was_tampered_with_is_refused_before_anything_is_unpickle
     assert not marker.exists()
 
 
+def test_code_that_is_changed_once_the_worker_is_ready_is_not_what_runs(tmp_path: Path) -> None:
+    code = {
+        "src/late.py": "SIGN = 1\n",
+        "src/model.py": MODEL_CODE.format(
+            at_import="",
+            at_predict="        from src import late\n        import late as again\n"
+            "        assert late.SIGN == again.SIGN == 1\n"
+            "        try:\n            import planted\n"
+            "        except ModuleNotFoundError:\n            pass\n"
+            "        else:\n            raise RuntimeError('what was planted was imported')",
+        ),
+    }
+    bundle = a_bundle(
+        tmp_path / "bundle", model=a_call("src.model:Model"), inputs=INPUTS, code=code
+    )
+
+    with worker_of(bundle) as worker:
+        (bundle.folder / "code" / "src" / "late.py").write_text("SIGN = 2\n")
+        (bundle.folder / "code" / "src" / "planted.py").write_text("SIGN = 3\n")
+        (answer,) = worker.predict([{"x": 1.0}])
+
+    assert answer["prediction"] == 1
+
+
+def test_a_model_of_the_script_that_trained_it_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    # A name that the worker's own script happens to have is no stand-in for it.
+    bundle = a_bundle(tmp_path / "bundle", model=a_call("__main__:main"), inputs=INPUTS)
+
+    with pytest.raises(ModelError) as caught, worker_of(bundle):
+        pass
+
+    assert str(caught.value) == (
+        "model.joblib: the model needs main from the script that trained it (`__main__`); "
+        "define it in a module under src/ and import it there"
+    )
+
+
 def test_another_python_is_refused_by_both_versions(tmp_path: Path, marker: Path) -> None:
     model = pickled(MakesAFolder(marker))
     bundle = a_bundle(tmp_path / "bundle", model=model, inputs=INPUTS, python="3.9")
@@ -510,7 +547,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from triune.adapters.scorer.process import ProcessScorer
-with ProcessScorer().start(Path(sys.argv[1])) as worker:
+with ProcessScorer().start(Path(sys.argv[1]), release=sys.argv[2]) as worker:
     worker.predict([{"x": 1.0}])
     time.sleep(1000)
 """
@@ -542,7 +579,7 @@ def test_a_worker_and_what_it_started_end_with_a_process_that_is_killed(
     bundle = a_release(tmp_path / "bundle", at_predict="\n".join(lines))
     (tmp_path / "tmp").mkdir()
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
-    command = [sys.executable, "-c", HOLD, str(bundle.folder)]
+    command = [sys.executable, "-c", HOLD, str(bundle.folder), bundle.release]
     with subprocess.Popen(command, env=environment) as holder:
         started = [written_pid(path) for path in pids]
         assert all(is_alive(pid) for pid in started)
@@ -660,7 +697,7 @@ def test_a_dataset_is_scored_once_by_each_release(tmp_path: Path) -> None:
     bundle = counted(tmp_path / "bundle")
     source = a_file(tmp_path / "data.arrow", [0.5, -0.5])
 
-    with scorer.start(bundle.folder) as worker:
+    with scorer.start(bundle.folder, release=bundle.release) as worker:
         first = worker.score(source, dataset="d1")
         again = worker.score(source, dataset="d1")
         worker.score(source, dataset="d2")
@@ -675,7 +712,7 @@ def test_a_dataset_is_scored_once_by_each_release(tmp_path: Path) -> None:
 def test_what_was_scored_is_recalled_without_starting_anything(tmp_path: Path) -> None:
     bundle = counted(tmp_path / "bundle")
     source = a_file(tmp_path / "data.arrow", [0.5, -0.5])
-    with ProcessScorer(tmp_path / "cache").start(bundle.folder) as worker:
+    with ProcessScorer(tmp_path / "cache").start(bundle.folder, release=bundle.release) as worker:
         worker.score(source, dataset="d1")
     shutil.rmtree(bundle.folder)
     scorer = ProcessScorer(tmp_path / "cache")
@@ -693,7 +730,7 @@ def test_a_damaged_file_of_the_cache_is_scored_again(tmp_path: Path) -> None:
     bundle = counted(tmp_path / "bundle")
     source = a_file(tmp_path / "data.arrow", [0.5, -0.5])
 
-    with scorer.start(bundle.folder) as worker:
+    with scorer.start(bundle.folder, release=bundle.release) as worker:
         worker.score(source, dataset="d1")
         (kept,) = files_in(tmp_path / "cache")
         content = kept.read_bytes()
@@ -709,7 +746,7 @@ def test_what_failed_is_not_kept(tmp_path: Path) -> None:
     scorer = ProcessScorer(tmp_path / "cache")
     bundle = a_release(tmp_path / "bundle", at_predict="raise ValueError")
 
-    with scorer.start(bundle.folder) as worker, pytest.raises(WorkerError):
+    with scorer.start(bundle.folder, release=bundle.release) as worker, pytest.raises(WorkerError):
         worker.score(a_file(tmp_path / "data.arrow", [0.5]), dataset="d1")
 
     assert scorer.recall(release=bundle.release, dataset="d1") is None

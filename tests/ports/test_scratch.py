@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,21 @@ with LockedScratch(Path(sys.argv[1])).folder(label="release a") as folder:
     (folder / "file").write_text("kept")
     print(folder, flush=True)
     sys.stdin.read()
+"""
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from triune.adapters.scratch import LockedScratch
+with LockedScratch(Path(sys.argv[1])).folder() as folder:
+    (folder / "code" / "src").mkdir(parents=True)
+    (folder / "code" / "src" / "a.py").touch(mode=0o400)
+    for name in ("code/src", "code"):
+        (folder / name).chmod(0o500)
+    try:
+        (folder / "code" / "b.py").touch()
+    except PermissionError:
+        print("it could not be written to")
 """
 
 
@@ -71,4 +87,15 @@ def test_the_folder_of_a_killed_process_is_swept(
     assert folder.exists()
     assert scratch.in_use() == frozenset()
     scratch.sweep()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_were_made_read_only_are_gone_too(tmp_path: Path) -> None:
+    # Root may write anywhere, unless it gives that up.
+    humble = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
+    command = [*humble, sys.executable, "-c", READ_ONLY, str(tmp_path)]
+
+    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert told == "it could not be written to\n"
     assert list(tmp_path.iterdir()) == []

@@ -337,6 +337,37 @@ class TestFiles:
                 names(root, "src")
             link.unlink()
 
+    @pytest.mark.parametrize("target", ["../secret.env", "../data/deep/a.csv", "../.git/config"])
+    def test_a_link_to_an_ignored_file_is_refused_and_to_a_tracked_one_is_not(
+        self, root: Path, target: str
+    ) -> None:
+        write(root / ".gitignore", "secret.env\ndata\n")
+        write(root / "secret.env")
+        write(root / "data" / "deep" / "a.csv")
+        link = root / "src" / "link"
+        link.symlink_to(target)
+
+        with pytest.raises(SourceError, match="src/link leads to"):
+            names(root, "src")
+        if ".git" not in target:
+            git(root, "add", "--force", str(link.resolve()))
+            assert names(root, "src") == ["src/features.py", "src/link"]
+
+    def test_ignored_files_of_a_folder_that_a_link_leads_to_stay_out(self, root: Path) -> None:
+        write(root / ".gitignore", "*.env\nprivate\n")
+        write(root / "shared" / "a.py")
+        write(root / "shared" / "secret.env")
+        write(root / "private" / "key.txt")
+        (root / "shared" / "inner.py").symlink_to("a.py")
+        (root / "src" / "folder").symlink_to("../shared")
+        (root / "src" / "private").symlink_to("../private")
+
+        assert names(root, "src") == [
+            "src/features.py",
+            "src/folder/a.py",
+            "src/folder/inner.py",
+        ]
+
     def test_links_that_are_not_included_are_no_concern(self, root: Path) -> None:
         (root / "elsewhere").symlink_to("/etc")
 

@@ -6,22 +6,22 @@ from pathlib import Path
 from tests.processes import is_alive, written_pid
 from tests.toolboxes import a_checked_project, a_toolbox
 
-from triune.domain.evidence import CheckResult
+from triune.domain.evidence import Judgement
 from triune.domain.verdict import Verdict
 
 
 def check_command(
     line: str, folder: Path, *, timeout_s: float = 60.0
-) -> tuple[CheckResult, list[str]]:
+) -> tuple[Judgement, list[str]]:
     lines: list[str] = []
     tool = a_toolbox(a_checked_project(folder)).command(line, name="mine", timeout_s=timeout_s)
-    return tool.check(progress=lines.append), lines
+    return tool.judge(lines.append), lines
 
 
 def test_a_command_that_exits_with_0_passes_and_is_heard_meanwhile(tmp_path: Path) -> None:
     result, lines = check_command("cat src/sums.py | head -1; ls", tmp_path)
 
-    assert (result.name, result.verdict) == ("mine", Verdict.PASS)
+    assert result.verdict is Verdict.PASS
     assert result.reason.code == "COMMAND_PASSED"
     assert lines == [
         "> cat src/sums.py | head -1; ls",

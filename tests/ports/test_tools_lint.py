@@ -6,7 +6,7 @@ import pytest
 from tests.toolboxes import ADD, CLEAN, a_checked_project, a_toolbox, check, found, listing, write
 
 from triune.adapters.tools.ruff import read_ruff
-from triune.domain.evidence import Finding, Layer
+from triune.domain.evidence import Finding
 from triune.domain.verdict import Verdict
 
 UNUSED = "import os\n"
@@ -18,11 +18,10 @@ def test_clean_code_passes_and_nothing_is_written_into_the_project(tmp_path: Pat
 
     result = check(a_toolbox(root).preset("lint"))
 
-    assert (result.layer, result.name, result.verdict) == (Layer.CODE, "lint", Verdict.PASS)
+    assert result.verdict is Verdict.PASS
     assert result.reason.code == "LINT_CLEAN"
     assert result.figures == {"files": 2, "findings": 0}
     assert result.findings == ()
-    assert result.seconds > 0
     assert listing(root) == before
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.toolboxes import ADD, CLEAN, a_checked_project, a_toolbox, found, listing, write
 
 from triune.adapters.tools.mypy import Remark, read_mypy
-from triune.domain.evidence import CheckResult, Finding
+from triune.domain.evidence import Finding, Judgement
 from triune.domain.verdict import Verdict
 
 WRONG = "def name() -> str:\n    return 1\n"
@@ -19,9 +19,9 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("caches")
 
 
-def check_types(root: Path, caches: Path) -> tuple[CheckResult, list[str]]:
+def check_types(root: Path, caches: Path) -> tuple[Judgement, list[str]]:
     lines: list[str] = []
-    result = a_toolbox(root, caches=caches).preset("types").check(progress=lines.append)
+    result = a_toolbox(root, caches=caches).preset("types").judge(lines.append)
     return result, lines
 
 

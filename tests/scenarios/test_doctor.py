@@ -136,7 +136,7 @@ class TestAProject:
             (b"numpy==1.0.0\nnosuchpackage==1.0\n", "nosuchpackage 1.0 is not installed; numpy is"),
             (b"numpy>=1\n", "line 1 of the lock, 'numpy>=1', is no exact version"),
             ("numpy==2.0\n".encode("utf-16"), "requirements.lock is no text in UTF-8"),
-            (None, "there is no requirements.lock"),
+            (None, "triune.yaml:6: runtime.lock: there is no requirements.lock"),
         ],
         ids=["other versions", "a range", "another encoding", "missing"],
     )
@@ -151,6 +151,18 @@ class TestAProject:
 
         assert found.keys() == {"lock"}
         assert said in found["lock"]
+
+    def test_a_missing_entry_of_the_code_is_told_by_line_with_the_nearest_one(
+        self, project: Path
+    ) -> None:
+        edit(project / "triune.yaml", "include: [src]", "include: [scr]")
+
+        found = failures(project)
+
+        assert found.keys() == {"imports"}
+        assert found["imports"].startswith(
+            "triune.yaml:5: code.include[0]: there is no scr; did you mean 'src'?"
+        )
 
     @pytest.mark.parametrize("name", ["models/model.pkl", "data/holdout.csv"])
     def test_a_missing_file_fails_where_no_pipeline_makes_it(

@@ -109,12 +109,40 @@ def test_a_diff_by_predictions_scores_each_by_its_own_features(visits: Visits) -
     ).stdout.splitlines()
 
     # With three pages seen the first answers 0, and the second 1: two rows of the ten.
-    assert forth == back == {"rows": 10, "differing": 2, "largest": gap}
     assert (
-        "model: 2 of 10 predictions on the holdout differ; "
-        f"probabilities move by at most {gap:.4f}" in lines
+        forth
+        == back
+        == {
+            "compared": 10,
+            "differing": 10,
+            "relabelled": 2,
+            "largest": pytest.approx(gap, abs=1e-12),
+        }
     )
+    assert f"model: 10 of 10 predictions on the holdout differ, by at most {gap:.4g}" in lines
+    assert "model: 2 of 10 predictions on the holdout have another label" in lines
 
 
 def predictions_of_a_diff(folder: Path, before: str, after: str) -> Any:
     return triune_json(folder, "release", "diff", before, after, "--predictions")["predictions"]
+
+
+@pytest.mark.slow
+def test_a_diff_of_releases_with_other_inputs_says_why_it_scores_nothing(tmp_path: Path) -> None:
+    folder = a_project(tmp_path)
+    first = triune_json(folder, "run")["release"]["id"]
+    for name in ("train", "holdout"):
+        path = folder / f"data/{name}.csv"
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([f"{head},age", *(f"{row},40" for row in rows)]) + "\n")
+    second = triune_json(folder, "run")["release"]["id"]
+
+    shown = triune(folder, "release", "diff", first, second, "--predictions")
+    changes = triune_json(folder, "release", "diff", first, second, "--predictions")
+
+    assert shown.returncode == 0, shown.stderr
+    assert "model: input age added: integer" in shown.stdout
+    assert "model: the two cannot be scored on one dataset: " in shown.stdout
+    assert changes["predictions"] is None
+    assert "age" in changes["unscored"]
+    assert changes["signature"] == [["input age", None, "integer"]]

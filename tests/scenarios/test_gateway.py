@@ -3,6 +3,7 @@
 The features of the project served here do more than features should where a visit says so.
 """
 
+import asyncio
 import json
 import math
 import os
@@ -20,12 +21,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvloop
 from tests.processes import children, is_alive, wait_until, written_pid
-from tests.projects import a_project, triune, triune_json
+from tests.projects import a_project, triune, triune_json, write_model
 
 from triune.bootstrap import open_project
+from triune.domain.frames import Call, Verb
+from triune.gateway.worker_process import Launch, WorkerProcess
 from triune.operations.cutting import load_golden
-from triune.operations.releases import find_release, load_manifest
+from triune.operations.releases import bundle, find_release, load_manifest
 
 JSON = {"content-type": "application/json"}
 PROBLEM_JSON = "application/problem+json"
@@ -140,12 +144,14 @@ class Server:
 
 
 @contextmanager
-def a_process(project: Path, log: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+def a_process(
+    project: Path, log: Path, *arguments: str, release: str = "latest", **environment: str
+) -> Iterator[Server]:
     """Start the command, which need not be ready yet; end it and its worker, if that must be."""
     with (
         log.open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "triune.cli", "serve", "latest", "--json", *arguments],
+            [sys.executable, "-m", "triune.cli", "serve", release, "--json", *arguments],
             cwd=project,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -451,6 +457,35 @@ def test_what_a_release_prints_stays_out_of_the_one_document(project: Path, log:
         assert "computing features" in server.log
 
 
+def test_a_release_is_no_candidate_beside_itself(project: Path) -> None:
+    refused = triune(project, "serve", "latest", "--candidate", "latest", "--port", "0")
+
+    assert refused.returncode == 2
+    assert "is both champion and candidate" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_candidate_beside_a_release_gets_its_share(
+    tmp_path_factory: pytest.TempPathFactory, log: Path
+) -> None:
+    folder = a_project(tmp_path_factory.mktemp("two") / "visits")
+    champion = triune_json(folder, "run")["release"]["id"]
+    write_model(folder, slope=0.75)
+    candidate = triune_json(folder, "run")["release"]["id"]
+    assert champion != candidate
+
+    arguments = ("--port", "0", "--weight", "100", "--candidate", candidate[:12])
+    with a_process(folder, log, *arguments, release=champion[:12]) as server:
+        announced = server.await_announcement()
+        answer = server.post(a_visit(5))
+
+        assert announced["release"]["id"] == champion
+        assert announced["candidate"] == {"id": candidate, "weight_pct": 100}
+        assert answer.headers["x-triune-release"] == candidate
+        assert answer.json()["probability"] == pytest.approx(1 / (1 + math.exp(-0.75 * 2)))
+        assert server.stop() == 0
+
+
 # How it mends
 
 
@@ -504,6 +539,30 @@ def test_a_request_that_ends_the_worker_gets_no_answer_and_the_next_ones_do(
             assert "died over this request" in assert_problem(ended, 503)["detail"]
         assert server.log.count("ended with exit code 7; it is started again") == 2
         wait_until(lambda: server.descriptors <= before)
+
+
+def test_a_dead_worker_is_away_however_often_it_is_asked(project: Path) -> None:
+    async def ask_the_dead(folder: Path, release: str) -> None:
+        others = children(os.getpid())
+        worker = await WorkerProcess.start(Launch(bundle=folder, release=release))
+        try:
+            (pid,) = set(children(os.getpid())) - set(others)
+            os.kill(pid, signal.SIGKILL)
+            # What breaks the connection is only heard of between calls.
+            for _ in range(5):
+                with pytest.raises(ConnectionError):
+                    await worker.ask(Call(verb=Verb.PREDICT, arguments={}, body=b"[]"))
+                await asyncio.sleep(0)
+        finally:
+            await worker.end()
+
+    with open_project(project) as context:
+        manifest = load_manifest(context, find_release(context, "latest"))
+        with (
+            bundle(context, manifest) as folder,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(ask_the_dead(folder, manifest.release_id))
 
 
 def test_what_a_worker_forked_does_not_hide_that_it_died_and_ends_with_it(

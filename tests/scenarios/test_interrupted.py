@@ -109,6 +109,7 @@ def test_a_second_run_says_who_holds_the_lock_or_waits(
     assert report_of(patient)["reasons"][0]["code"] == "RELEASE_UNCHANGED"
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_a_killed_one_goes_on(
     project: Path, start_run: Callable[..., subprocess.Popen[str]]
 ) -> None:

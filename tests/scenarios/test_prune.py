@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 from tests.processes import DEADLINE_S, wait_until
 from tests.projects import a_project, edit, triune, triune_json
+from tests.rollouts import a_rollout
 
 from triune.bootstrap import open_project
 from triune.domain.canonical import Json
@@ -22,8 +23,9 @@ from triune.domain.projection import ReleaseRecord
 from triune.operations import runs
 from triune.operations.audit import verify_ledger
 from triune.operations.context import Context, record
-from triune.operations.pruning import Pruned, prune_releases
-from triune.operations.releases import referenced_blobs, verify_release
+from triune.operations.pruning import Pruned, evidence_blobs, prune_releases
+from triune.operations.releases import referenced_blobs
+from triune.operations.verifying import verify_release
 
 KILLED_AT = Path(__file__).with_name("killed_at.py")
 NAMES = ("old", "previous", "champion", "waiting", "nobody's", "newest")
@@ -61,7 +63,13 @@ def delivered(project: Path, ids: Mapping[str, str]) -> Path:
     """The project, with two environments and a rollout that waits."""
     with open_project(project) as context:
         serves(context, "production", ids["champion"], previous=ids["previous"])
-        rollout = {"rollout": "r1", "release": ids["waiting"], "environment": "production"}
+        rollout = {
+            "rollout": "r1",
+            "release": ids["waiting"],
+            "environment": "production",
+            "override": None,
+            "state": a_rollout(release=ids["waiting"]).to_json(),
+        }
         record(context, "rollout:r1", EventKind.ROLLOUT_OPENED, rollout)
     return project
 
@@ -108,7 +116,9 @@ def assert_nothing_else(folder: Path) -> None:
     """See that every blob is referred to, and that no half-written one is there."""
     with open_project(folder) as context:
         records = [each for each in context.ledger.all(ReleaseRecord) if each.pruned_at is None]
-        needed = set[str]().union(*(referenced_blobs(context, each) for each in records))
+        needed = evidence_blobs(context).union(
+            *(referenced_blobs(context, each) for each in records)
+        )
     drafts = folder / ".triune/tmp"
     assert stored(folder) == needed
     assert not drafts.exists() or list(drafts.iterdir()) == []
@@ -213,7 +223,8 @@ class TestWhatStays:
     def test_where_nothing_holds_any_nothing_is_left(self, project: Path) -> None:
         prune(project, keep=0)
 
-        assert stored(project) == set()
+        with open_project(project) as context:
+            assert stored(project) == evidence_blobs(context)
 
     def test_nothing_goes_while_one_that_stays_is_damaged(
         self, delivered: Path, ids: Mapping[str, str]

@@ -30,9 +30,14 @@ def test_a_run_cuts_a_release_and_says_what_it_did(project: Path) -> None:
     assert report["dirty"] == []
     assert [step["name"] for step in report["steps"]] == [
         "datasets",
+        "code",
+        "data",
         "training",
         "release",
         "golden answers",
+        "model",
+        "integration",
+        "gate",
     ]
 
 
@@ -42,8 +47,18 @@ def test_the_same_inputs_give_the_same_release_and_no_second_cut(project: Path) 
 
     assert second["release"] == first["release"]
     assert second["reasons"][0]["code"] == "RELEASE_UNCHANGED"
-    cuts = [each["kind"] for each in triune_json(project, "audit", "log")["events"]]
-    assert cuts == ["release_cut", "golden_recorded", "run_finished", "run_finished"]
+    kinds = [each["kind"] for each in triune_json(project, "audit", "log")["events"]]
+    decided = ["gate_decided", "run_finished"]
+    assert kinds == ["release_cut", "golden_recorded", *decided, *decided]
+
+
+@pytest.mark.slow
+def test_data_and_model_that_were_made_executable_are_the_same_release(project: Path) -> None:
+    first = triune_json(project, "run")["release"]
+    for path in (*project.glob("data/*"), *project.glob("models/*")):
+        path.chmod(0o755)
+
+    assert triune_json(project, "run")["release"]["id"] == first["id"]
 
 
 def test_a_commit_that_changes_nothing_pinned_keeps_the_release(project: Path) -> None:
@@ -54,6 +69,7 @@ def test_a_commit_that_changes_nothing_pinned_keeps_the_release(project: Path) -
     assert triune_json(project, "run")["release"] == first["release"]
 
 
+@pytest.mark.slow
 def test_uncommitted_changes_are_recorded_until_they_are_committed(project: Path) -> None:
     edit(project / "src/features.py", "3.0", "2.5")
 
@@ -122,6 +138,7 @@ def test_verify_fails_after_one_byte_of_a_blob_is_flipped(
     assert damaged["path"] in document["reasons"][0]["message"]
 
 
+@pytest.mark.slow
 def test_verify_fails_where_the_manifest_itself_is_changed_or_gone(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     manifest = blob_path(project, release)
@@ -138,6 +155,7 @@ def test_verify_fails_where_the_manifest_itself_is_changed_or_gone(project: Path
     assert "manifest" in gone.stdout
 
 
+@pytest.mark.slow
 def test_a_run_mends_a_blob_that_was_changed(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     code = triune_json(project, "release", "show", release)["files"]["code"]
@@ -149,10 +167,14 @@ def test_a_run_mends_a_blob_that_was_changed(project: Path) -> None:
     assert triune(project, "release", "verify", release).returncode == 0
 
 
+@pytest.mark.slow
 def test_prune_lets_go_of_old_releases_and_keeps_the_rest_whole(project: Path) -> None:
     first = triune_json(project, "run")["release"]["id"]
     edit(project / "src/features.py", "3.0", "2.5")
     second = triune_json(project, "run")["release"]["id"]
+    triune_json(project, "release", "diff", first, second, "--predictions")
+    predictions = project / ".triune/predictions"
+    assert {path.name for path in predictions.iterdir()} == {first, second}
 
     rehearsed = triune_json(project, "release", "prune", "--keep", "1", "--dry-run")
     assert triune(project, "release", "verify", first).returncode == 0
@@ -161,6 +183,7 @@ def test_prune_lets_go_of_old_releases_and_keeps_the_rest_whole(project: Path) -
     assert rehearsed["pruned"] == pruned["pruned"] == [first]
     assert pruned["bytes_freed"] > 0
     assert not blob_path(project, first).exists()
+    assert [path.name for path in predictions.iterdir()] == [second]
     assert triune(project, "release", "verify", second).returncode == 0
     refused = triune(project, "release", "show", first)
     assert refused.returncode == 2
@@ -168,6 +191,7 @@ def test_prune_lets_go_of_old_releases_and_keeps_the_rest_whole(project: Path) -
     assert triune_json(project, "audit", "verify")["verdict"] == "PASS"
 
 
+@pytest.mark.slow
 def test_a_pruned_release_comes_back_when_it_is_cut_again(project: Path) -> None:
     release = triune_json(project, "run")["release"]["id"]
     triune_json(project, "release", "prune", "--keep", "0")
@@ -179,6 +203,7 @@ def test_a_pruned_release_comes_back_when_it_is_cut_again(project: Path) -> None
     assert triune(project, "release", "verify", release).returncode == 0
 
 
+@pytest.mark.slow
 def test_audit_at_shows_how_things_stood(project: Path) -> None:
     first = triune_json(project, "run")["release"]["id"]
     before = triune_json(project, "audit", "log")["events"][-1]["sequence"]
@@ -207,6 +232,7 @@ def test_a_head_printed_earlier_must_still_be_part_of_the_chain(project: Path) -
     assert "rewritten" in other.stdout
 
 
+@pytest.mark.slow
 def test_latest_is_what_the_last_run_came_to(project: Path) -> None:
     first = triune_json(project, "run")["release"]["id"]
     edit(project / "src/features.py", "3.0", "2.5")
@@ -218,6 +244,7 @@ def test_latest_is_what_the_last_run_came_to(project: Path) -> None:
     assert triune_json(project, "release", "show", "latest")["release"]["id"] == first
 
 
+@pytest.mark.slow
 def test_code_that_is_edited_while_the_pipeline_runs_is_recorded_as_dirty(project: Path) -> None:
     command = "sed -i s/3.0/2.5/ src/features.py"
     edit(project / "triune.yaml", "pipeline: none", f"pipeline: {{run: {command}}}")

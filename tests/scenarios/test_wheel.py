@@ -31,7 +31,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with the wheel and its extras, and nothing else."""
-    return install(f"triune[dvc,sklearn] @ {wheel.as_uri()}", tmp_path_factory.mktemp("installed"))
+    wanted = f"triune[code,dvc,sklearn] @ {wheel.as_uri()}"
+    return install(wanted, tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="module")

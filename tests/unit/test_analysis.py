@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from triune.domain.analysis import (
     Analysis,
     AnalysisCode,
-    AnalysisRules,
     Moment,
     RolloutEvidence,
-    StepRules,
     analyse,
     requests_to_advance,
 )
 from triune.domain.canonical import canonical_json
 from triune.domain.outcomes import Outcome
+from triune.domain.rules import AnalysisRules, StepRules
 from triune.domain.traffic import Arm, Incident
 from triune.domain.verdict import Verdict
 from triune.stats.sequential.rollback import Stream

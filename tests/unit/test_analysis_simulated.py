@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from triune.domain.analysis import AnalysisRules, Moment, RolloutEvidence, StepRules, analyse
+from triune.domain.analysis import Moment, RolloutEvidence, analyse
 from triune.domain.outcomes import Answer, Request, outcomes_of
+from triune.domain.rules import AnalysisRules, StepRules
 from triune.domain.traffic import Units, arm_of, unit_id
 from triune.domain.verdict import Verdict
 

@@ -1,10 +1,11 @@
 import pytest
 
 from triune.adapters.memory import MemoryLedger
-from triune.domain.errors import LedgerCorruptError, UsageError
+from triune.domain.errors import LedgerCorruptError, UnknownReleaseError, UsageError
 from triune.domain.events import EventDraft, EventKind, Head
 from triune.domain.projection import EnvironmentRecord
-from triune.operations.audit import parse_head, past, verify_ledger
+from triune.operations.audit import find_aggregate, parse_head, past, verify_ledger
+from triune.testing.port_checks import a_release_cut
 
 
 def a_ledger(*times: str) -> MemoryLedger:
@@ -103,3 +104,61 @@ def test_what_another_process_appends_meanwhile_is_no_corruption() -> None:
     growing._events = whole[:1]
 
     assert verify_ledger(growing).sequence == 1
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "9" * 5_000, "٣" * 5_000, "1e9", ""],
+)
+def test_a_moment_outside_of_the_calendar_or_of_any_ledger_is_refused(moment: str) -> None:
+    ledger = a_ledger(day(1))
+
+    with pytest.raises(UsageError, match="give 42, 2026-01-31 or") as raised:
+        past(ledger, moment)
+
+    assert len(str(raised.value)) < 300
+
+
+def test_a_head_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(UsageError, match="is no head"):
+        parse_head(f"{'9' * 5_000}:{'a' * 64}")
+
+
+def a_ledger_of_releases() -> MemoryLedger:
+    ledger = a_ledger(day(1))
+    for release in ("ab12" + "0" * 60, "ab34" + "0" * 60):
+        ledger.append([a_release_cut(release=release)], expected_version=0)
+    return ledger
+
+
+def test_an_aggregate_is_found_by_its_name_and_a_release_by_a_prefix_of_its_id() -> None:
+    ledger = a_ledger_of_releases()
+
+    assert find_aggregate(ledger, "environment:production") == "environment:production"
+    assert find_aggregate(ledger, "release:ab12") == "release:ab12" + "0" * 60
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("environment:prodction", "did you mean 'environment:production'?"),
+        ("production", "did you mean 'environment:production'?"),
+        ("ab12", f"did you mean 'release:ab12{'0' * 60}'?"),
+        ("nothing like it", "give release:ID, project:NAME or environment:NAME"),
+        ("", "give release:ID, project:NAME or environment:NAME"),
+    ],
+)
+def test_an_aggregate_that_is_not_there_is_refused_with_the_nearest_or_the_form(
+    name: str, said: str
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        find_aggregate(a_ledger_of_releases(), name)
+
+    assert str(raised.value).startswith(f"there is no aggregate {name!r}")
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(("name", "said"), [("release:ab", "ambiguous"), ("release:cd", "no rel")])
+def test_a_prefix_of_several_releases_or_of_none_is_refused(name: str, said: str) -> None:
+    with pytest.raises(UnknownReleaseError, match=said):
+        find_aggregate(a_ledger_of_releases(), name)

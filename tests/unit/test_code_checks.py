@@ -8,7 +8,6 @@ from triune.domain.code_checks import (
     CodeReason,
     Coverage,
     FileCoverage,
-    Judgement,
     Tally,
     judge_command,
     judge_fault,
@@ -16,7 +15,7 @@ from triune.domain.code_checks import (
     judge_tests,
     list_lines,
 )
-from triune.domain.evidence import Finding
+from triune.domain.evidence import Finding, Judgement
 from triune.domain.verdict import Verdict
 
 

@@ -7,12 +7,13 @@ import pytest
 import yaml
 
 from triune.config import Settings, read_settings
-from triune.config.model import CustomCheckSettings
+from triune.config.model import CustomCheckSettings, ExpectationSettings
 from triune.domain.errors import ConfigError, Problem
 
 SAMPLE = Path(__file__).parent / "data" / "full_triune.yaml"
 HEAD = "version: 1\nproject: churn\n"
 DATA = "data: {datasets: {train: data/train.parquet, holdout: data/holdout.parquet}}\n"
+SUITE = "data: {datasets: {train: a.csv},\n  suites: {train: "
 MODEL = "model: {artifact: models/model.joblib, task: binary, target: churned"
 
 
@@ -222,7 +223,12 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(folder: Path
             "triune.yaml:3: gate: the tag tag:yaml.org,2002:python/object:os.system has no",
         ),
         (HEAD + "code:\n", "triune.yaml:3: code: no value; give one, or remove it"),
-        (HEAD + f"a: {'9' * 5000}\n", "triune.yaml:3: a: '99999999999999999999' is no int"),
+        (
+            HEAD + f"a: {'9' * 5000}\n",
+            "triune.yaml:3: a: 99999999999999999999... is too large a number; write a smaller one",
+        ),
+        (HEAD + "a: -1e999\n", "triune.yaml:3: a: -1e999 is too large a number; write a smaller"),
+        (HEAD + "a: !!int ten\n", "triune.yaml:3: a: 'ten' is no int"),
     ],
 )
 def test_a_file_that_is_no_mapping_of_keys_is_refused_by_its_line(
@@ -295,7 +301,10 @@ def test_of_another_version_nothing_but_the_version_is_judged(
         ("integration: {golden: true}\n", "3: integration.golden: expected a whole number, got tr"),
         ("integration: {contract: on}\n", "3: integration.contract: expected true or false, got "),
         ("monitor: {window: 1d, psi: 0}\n", "3: monitor.psi: expected more than 0, got 0"),
-        ("monitor: {window: 1d, psi: 1e999}\n", "3: monitor.psi: expected a finite number, got i"),
+        (
+            "monitor: {window: 1d, psi: 1e999}\n",
+            "3: monitor.psi: 1e999 is too large a number",
+        ),
         ("gate: {metric: ROC}\n", "3: gate.metric: expected the name of a metric such as roc_auc"),
         # Texts of a shape
         ("monitor: {window: 1y}\n", "3: monitor.window: expected a duration such as 90s, 30m, 24h"),
@@ -342,6 +351,37 @@ def test_of_another_version_nothing_but_the_version_is_judged(
             "3: data.skew.against[0]: there is no dataset 'live'; there are train",
         ),
         (
+            "data: {datasets: {train: a.csv}, skew: {reference: train, against: [train]}}\n",
+            "3: data.skew.against[0]: is the reference itself; name another dataset",
+        ),
+        (
+            "data: {datasets: {a: a.csv, b: b.csv},\n  skew: {reference: a, against: [b, b]}}\n",
+            "4: data.skew.against[1]: 'b' is there already; keep one",
+        ),
+        # Expectations
+        (SUITE + "[]}}\n", "4: data.suites.train: empty; give at least one, or remove it"),
+        (SUITE + "4}}\n", "4: data.suites.train: expected text, or a list of expectations, got 4"),
+        (SUITE + "[expect_it]}}\n", "4: data.suites.train[0]: expected a mapping: {key: value}"),
+        (SUITE + "[{kwargs: {}}]}}\n", "4: data.suites.train[0].type: missing"),
+        (
+            SUITE + "[\n  {expectation_type: expect_column_to_exist}]}}\n",
+            "5: data.suites.train[0].expectation_type: unknown key",
+        ),
+        (
+            SUITE + "[\n  {type: expect_x},\n  {type: expect_column_to_exist}]}}\n",
+            "6: data.suites.train[1]: it lacks 'column'; add what expect_column_to_exist needs",
+        ),
+        (
+            SUITE + "[{type: expect_column_max_to_be_between,\n  kwargs: {column: a, min_value: 2, "
+            "max_value: 1}}]}}\n",
+            "4: data.suites.train[0]: min_value 2 is greater than max_value 1; exchange them",
+        ),
+        (
+            SUITE + "[{type: expect_column_values_to_match_regex,\n  kwargs: {column: a, "
+            "regex: '('}}]}}\n",
+            "4: data.suites.train[0]: 'regex' '(' is no regular expression: ",
+        ),
+        (
             "data: {datasets: {train: a.csv, holdout: a.csv}}\n" + MODEL + "}\n",
             "3: data.datasets.holdout: is the training data; a holdout is never trained on",
         ),
@@ -384,16 +424,65 @@ def test_of_another_version_nothing_but_the_version_is_judged(
             "5: environments.b.listen: h:1 is where 'a' listens already",
         ),
         ("gate: {metric: roc_auc}\n", "3: gate: there is no `model:` to be gated"),
+        (
+            "environments:\n  a:\n    listen: 'h:1'\n    strategy: instant\n    steps: [100]\n",
+            "7: environments.a.steps: instant takes all traffic at once; remove them",
+        ),
+        (
+            "environments:\n  a: {listen: 'h:1', strategy: blue_green, steps: [5, 100]}\n",
+            "4: environments.a.steps: blue_green takes all traffic at once; remove them",
+        ),
+        (
+            "environments:\n  a:\n    step: {bake_seconds: 1,\n      deadline_seconds: 300}\n",
+            "6: environments.a.step.deadline_seconds: a step lasts 300 s at least (min_seconds)",
+        ),
+        (
+            "environments:\n  a:\n    listen: 'h:1'\n    step:\n      bake_seconds: 7200\n",
+            "7: environments.a.step.bake_seconds: a step lasts 7200 s at least (bake_seconds)",
+        ),
+        (
+            "environments: {a: {listen: 'h:1', analysis: {slo: {error_rate: 0.2}}}}\n",
+            "3: environments.a.analysis.slo.error_rate: 0.2 is no objective",
+        ),
+        (
+            "environments: {a: {listen: 'h:1', analysis: {slo: {error_rate: 0}}}}\n",
+            "3: environments.a.analysis.slo.error_rate: 0 is no objective",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_by_its_line_and_key(folder: Path, text: str, expected: str) -> None:
     assert any(each.startswith(f"triune.yaml:{expected}") for each in problems(folder, HEAD + text))
 
 
+def test_what_an_expectation_is_given_may_be_anything(folder: Path) -> None:
+    given = "[{type: expect_it, kwargs: {a: null, b: [1, [x, null]], 'a b': {c: true}}}]}}\n"
+
+    settings = read(folder, HEAD + SUITE + given)
+
+    assert settings.data is not None
+    held = settings.data.suites["train"][0]
+    assert isinstance(held, ExpectationSettings)
+    assert held.kwargs == {"a": None, "b": (1, ("x", None)), "a b": {"c": True}}
+
+
 def test_a_list_of_wrong_items_is_not_also_told_to_be_empty(folder: Path) -> None:
     (problem,) = problems(folder, f"{HEAD}notify: [{{webhook: 'http://h', on: [drfit]}}]\n")
 
     assert problem.endswith("got 'drfit'; did you mean 'drift'?")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        "strategy: rolling, steps: [50, 100]",
+        "step: {min_seconds: 0, bake_seconds: 0, deadline_seconds: 1}",
+        "analysis: {slo: {error_rate: 0.19}}",
+    ],
+)
+def test_what_a_rollout_can_do_is_no_problem(folder: Path, environment: str) -> None:
+    text = f"{HEAD}environments: {{a: {{listen: 'h:1', {environment}}}}}\n"
+
+    assert list(read(folder, text).environments) == ["a"]
 
 
 def test_environments_that_wait_for_each_other_are_each_told(folder: Path) -> None:
@@ -418,6 +507,13 @@ def test_a_schedule_is_what_cron_reads(folder: Path, schedule: str) -> None:
 
     assert settings.retrain is not None
     assert settings.retrain.schedule == schedule
+
+
+def test_a_schedule_of_thousands_of_digits_is_refused_as_any_other(folder: Path) -> None:
+    for schedule in ("{} * * * *", "*/{} * * * *"):
+        text = f'retrain: {{schedule: "{schedule.format("9" * 5000)}"}}\n'
+
+        assert "is no minute of cron (0 to 59)" in problems(folder, HEAD + text)[0]
 
 
 def test_a_long_value_is_shown_by_its_beginning(folder: Path) -> None:

@@ -34,7 +34,7 @@ BREACHES = {
     "pydantic and YAML stay where settings come in": ("domain/planted.py", "import pydantic"),
     "Model libraries stay in the worker": ("adapters/planted.py", "import joblib"),
     "DVC stays in the pipeline's adapter": ("adapters/planted.py", "import dvc"),
-    "The HTTP server stays in the gateway": ("cli/planted.py", "import uvicorn"),
+    "The HTTP server stays in the gateway": ("cli/planted.py", "import httptools"),
     "The terminal stays in the command": ("operations/planted.py", "import typer"),
 }
 

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triune.domain.failures import Failure
 from triune.domain.frames import (
     MAX_BODY_BYTES,
     PREFIX,
+    Answered,
+    AnsweredBatch,
     Call,
     Reply,
     Verb,
@@ -15,6 +18,10 @@ from triune.domain.frames import (
     encode_call,
     encode_reply,
     lengths,
+    pack_answers,
+    pack_requests,
+    unpack_answers,
+    unpack_requests,
 )
 
 
@@ -47,3 +54,32 @@ def test_a_frame_larger_than_any_can_be_is_refused_before_it_is_read() -> None:
 
     with pytest.raises(ValueError, match="beyond the limit"):
         lengths(b"GET / HT")
+
+
+@given(st.lists(st.binary()))
+def test_requests_that_travel_together_are_parted_as_they_were(bodies: list[bytes]) -> None:
+    assert unpack_requests(pack_requests(bodies)) == bodies
+
+
+@given(
+    st.lists(
+        st.builds(
+            Answered,
+            st.integers(100, 599),
+            st.binary(),
+            st.sampled_from([None, *Failure]),
+        )
+    ),
+    st.floats(0, 1e6),
+)
+def test_answers_that_travel_together_are_parted_as_they_were(
+    answers: list[Answered], service_s: float
+) -> None:
+    batch = AnsweredBatch(tuple(answers), service_s)
+
+    assert unpack_answers(pack_answers(batch)) == batch
+
+
+def test_a_batch_that_says_more_than_it_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="says that it has"):
+        unpack_requests(pack_requests([b"one", b"two"])[:-1])

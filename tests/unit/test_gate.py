@@ -9,13 +9,12 @@ from triune.domain.gate import (
     CheckOutcome,
     Compared,
     GateEvidence,
-    GateMode,
-    GateRules,
     SliceCompared,
     SliceStatus,
     decide,
     judge_slices,
 )
+from triune.domain.rules import GateMode, GateRules
 from triune.domain.verdict import Reason, Verdict
 
 RULES = GateRules(metric="roc_auc", min_delta=0.005, margin=0.01)

@@ -56,6 +56,20 @@ def test_a_manifest_is_read_back_as_it_was_written() -> None:
     assert Manifest.parse(manifest.content).release_id == manifest.release_id
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        Field(name="x", type=FieldType.STRING, nullable=True, categories=()),
+        Field(name="x", type=FieldType.STRING, nullable=False, categories=("s", "m"), ordered=True),
+        Field(name="x", type=FieldType.TIMESTAMP, nullable=False, zone="Europe/Berlin"),
+    ],
+)
+def test_what_few_inputs_have_is_read_back_too(field: Field) -> None:
+    manifest = replace(a_manifest(), signature=Signature(inputs=(field,), outputs=Outputs()))
+
+    assert Manifest.parse(manifest.content) == manifest
+
+
 def test_the_id_is_the_digest_of_the_bytes_that_are_stored() -> None:
     assert a_manifest().release_id == sha256(a_manifest().content)
 

@@ -10,6 +10,9 @@ from triune.domain.projection import (
     FORMAT,
     Changes,
     EnvironmentRecord,
+    GateRecord,
+    HoldoutRecord,
+    LookRecord,
     ReleaseRecord,
     RolloutRecord,
     State,
@@ -110,6 +113,7 @@ def test_a_release_changes_in_what_the_event_says(
         (EventKind.RUN_FINISHED, {"release": "r9", "verdict": "PASS", "reasons": []}),
         (EventKind.RUN_FINISHED, {"release": None, "verdict": "FAIL", "reasons": []}),
         (EventKind.RELEASE_PRUNED, {"release": "r9"}),
+        (EventKind.ROLLOUT_MOVED, {"rollout": "o9", "state": {}}),
         (EventKind.ROLLOUT_CLOSED, {"rollout": "o9"}),
     ],
 )
@@ -139,17 +143,47 @@ def test_an_environment_knows_its_champion_and_the_one_before() -> None:
     )
 
 
-def test_a_rollout_is_open_until_it_is_closed() -> None:
-    opened = an_event(
-        EventKind.ROLLOUT_OPENED, {"rollout": "o1", "release": "r1", "environment": "production"}
-    )
-    closed = an_event(EventKind.ROLLOUT_CLOSED, {"rollout": "o1"}, time=LATER)
-    rollout = RolloutRecord(
-        id="o1", release="r1", environment="production", is_open=True, since=NOON
-    )
+OPENED = {
+    "rollout": "o1",
+    "release": "r1",
+    "environment": "production",
+    "override": "emergency by ada: login is down",
+    "state": {"status": "running", "reason": {"code": "OPENED", "message": ""}},
+}
+ROLLOUT = RolloutRecord(
+    id="o1",
+    release="r1",
+    environment="production",
+    is_open=True,
+    since=NOON,
+    status="running",
+    reason="OPENED",
+    override="emergency by ada: login is down",
+    state='{"reason":{"code":"OPENED","message":""},"status":"running"}',
+)
 
-    assert folded(opened).all(RolloutRecord) == (rollout,)
-    assert folded(opened, closed).all(RolloutRecord) == (replace(rollout, is_open=False),)
+
+def test_a_rollout_is_open_until_it_is_closed() -> None:
+    opened = an_event(EventKind.ROLLOUT_OPENED, OPENED)
+    closed = an_event(EventKind.ROLLOUT_CLOSED, {"rollout": "o1"}, time=LATER)
+
+    assert folded(opened).all(RolloutRecord) == (ROLLOUT,)
+    assert folded(opened, closed).all(RolloutRecord) == (replace(ROLLOUT, is_open=False),)
+
+
+def test_a_rollout_is_what_its_last_move_made_of_it_and_keeps_its_override() -> None:
+    opened = an_event(EventKind.ROLLOUT_OPENED, OPENED)
+    state = {"status": "promoted", "reason": {"code": "NOTHING_COMPARED", "message": ""}}
+    moved = an_event(EventKind.ROLLOUT_MOVED, {"rollout": "o1", "state": state}, time=LATER)
+
+    assert folded(opened, moved).all(RolloutRecord) == (
+        replace(
+            ROLLOUT,
+            status="promoted",
+            reason="NOTHING_COMPARED",
+            state='{"reason":{"code":"NOTHING_COMPARED","message":""},"status":"promoted"}',
+        ),
+    )
 
 
 def test_records_of_different_kinds_may_share_a_key() -> None:
@@ -178,6 +212,30 @@ def test_changes_are_seen_over_what_stood_before_and_leave_it_alone() -> None:
     assert before.find(ReleaseRecord, "r1") == RELEASE
 
 
+def test_what_the_gate_decides_is_the_releases_verdict_at_once() -> None:
+    passed = folded(
+        an_event(EventKind.RELEASE_CUT, CUT),
+        an_event(
+            EventKind.RUN_FINISHED,
+            {"release": "r1", "verdict": "PASS", "reasons": [{"code": "IMPROVED"}]},
+        ),
+    )
+    decided: Json = {
+        "release": "r1",
+        "champion": None,
+        "environment": None,
+        "evidence": "e1",
+        "verdict": "FAIL",
+        "reasons": [{"code": "FLOOR_MISSED"}],
+    }
+
+    passed.apply([an_event(EventKind.GATE_DECIDED, decided)])
+
+    release = passed.find(ReleaseRecord, "r1")
+    assert release is not None
+    assert (release.verdict, release.reason) == ("FAIL", "FLOOR_MISSED")
+
+
 def test_a_record_is_named_by_its_kind_and_key() -> None:
     assert name_record(ReleaseRecord, "r1") == "release r1"
     assert name_record(RolloutRecord, "o1") == "rollout o1"
@@ -190,9 +248,12 @@ def test_records_that_change_their_fields_change_the_format() -> None:
     recorded = {
         ReleaseRecord: f"{release} reason run_at pruned_at",
         EnvironmentRecord: "name champion previous since",
-        RolloutRecord: "id release environment is_open since",
+        RolloutRecord: "id release environment is_open since status reason override state",
+        HoldoutRecord: "id rows count older since",
+        LookRecord: "holdout predictions release at",
+        GateRecord: "release champion environment evidence verdict reason at",
     }
 
-    assert FORMAT == 2
+    assert FORMAT == 4
     for kind, names in recorded.items():
         assert " ".join(field.name for field in fields(kind)) == names

@@ -16,12 +16,26 @@ def a_release(name: str, *, day: int, pruned_at: str | None = None) -> ReleaseRe
     )
 
 
+def a_rollout_of(release: str, *, is_open: bool) -> RolloutRecord:
+    return RolloutRecord(
+        id=f"rollout-of-{release}",
+        release=release,
+        environment="production",
+        is_open=is_open,
+        since="",
+        status="",
+        reason="",
+        override=None,
+        state="",
+    )
+
+
 def test_what_serves_its_predecessor_and_what_waits_stay() -> None:
     releases = [a_release(name, day=day) for day, name in enumerate("abcdef", start=1)]
     environments = [EnvironmentRecord(name="production", champion="b", previous="a", since="")]
     rollouts = [
-        RolloutRecord(id="r1", release="c", environment="production", is_open=True, since=""),
-        RolloutRecord(id="r2", release="d", environment="production", is_open=False, since=""),
+        a_rollout_of("c", is_open=True),
+        a_rollout_of("d", is_open=False),
     ]
 
     judged = retain(releases, environments=environments, rollouts=rollouts, in_use={"e"}, keep=1)

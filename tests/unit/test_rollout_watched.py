@@ -4,19 +4,13 @@ from dataclasses import dataclass, field
 
 from tests.rollouts import NOON, a_command, a_plan, a_rollout, seen
 
-from triune.domain.analysis import (
-    Analysis,
-    AnalysisCode,
-    AnalysisRules,
-    Moment,
-    RolloutEvidence,
-    analyse,
-)
+from triune.domain.analysis import Analysis, AnalysisCode, Moment, RolloutEvidence, analyse
 from triune.domain.outcomes import Outcome
 from triune.domain.rollout.commands import pause, resume
 from triune.domain.rollout.plan import OnDeadline
 from triune.domain.rollout.progress import advance
 from triune.domain.rollout.state import Move, Rollout, RolloutCode, Status
+from triune.domain.rules import AnalysisRules
 from triune.domain.traffic import Arm, Incident
 from triune.domain.verdict import Verdict
 

@@ -27,9 +27,12 @@ def verify(bundle: ABundle) -> VerifiedBundle:
 def test_a_sound_bundle_gives_the_bytes_that_were_verified(bundle: ABundle) -> None:
     verified = verify(bundle)
     (bundle.folder / "model" / "model.joblib").write_bytes(b"swapped later")
+    (bundle.folder / "code" / "src" / "features.py").write_bytes(b"A = 2\n")
 
     assert verified.model_content == b"the model"
-    assert verified.code == bundle.folder / "code"
+    assert verified.code.folder == bundle.folder / "code"
+    assert verified.code.paths == {"src/features.py", "params.yaml"}
+    assert verified.code.modules == {"src/features.py": b"A = 1\n"}
 
 
 def plant(name: str) -> Callable[[Path], object]:

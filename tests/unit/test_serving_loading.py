@@ -69,7 +69,7 @@ def test_a_skops_file_is_loaded_with_types_that_skops_does_not_trust_by_itself()
         (skops.io.dumps(ESTIMATOR)[:-40], "skops", "truncated, damaged, or something else"),
         (as_joblib({"model": ESTIMATOR}), "joblib", "holds an object of type dict"),
         (b"cnot_there\nModel\n.", "joblib", "neither part of the release nor installed"),
-        (b"c__main__\nNotThere\n.", "joblib", "the script that trained it"),
+        (b"c__main__\nNotThere\n.", "joblib", "needs NotThere from the script that trained it"),
         (b"cpathlib\nNotThere\n.", "joblib", "what the release's code does not have"),
     ],
 )
@@ -79,5 +79,5 @@ def test_a_file_that_cannot_be_loaded_is_named_with_what_to_do(
     with pytest.raises(ModelError) as caught:
         load_model("m", content, format=format)
 
-    assert str(caught.value).startswith("m ")
+    assert str(caught.value).startswith(("m ", "m: "))
     assert message in str(caught.value)

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from triune.domain.errors import ModelError
@@ -128,3 +130,48 @@ def test_a_model_that_does_not_fit_its_task_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         Model(AModel([], classes=classes), task=task)
+
+
+class ACountingScaler(StandardScaler):  # type: ignore[misc]
+    """Counts how often it transforms."""
+
+    transformed = 0
+
+    def transform(self, X: Any, copy: Any = None) -> Any:  # noqa: N803 - scikit-learn's name
+        self.transformed += 1
+        return super().transform(X, copy)
+
+
+class ADerivedPipeline(Pipeline):  # type: ignore[misc]
+    """Answers otherwise than its parts would."""
+
+    def predict(self, X: Any, **params: Any) -> Any:  # noqa: N803 - scikit-learn's name
+        return 1 - super().predict(X, **params)
+
+
+def a_fitted(kind: type[Pipeline], frame: pd.DataFrame) -> Pipeline:
+    pipeline = kind([("scaled", ACountingScaler()), ("model", LogisticRegression())])
+    return pipeline.fit(frame, [0, 0, 1, 1])
+
+
+def test_a_pipeline_transforms_once_and_answers_as_it_would_itself() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]})
+    pipeline = a_fitted(Pipeline, frame)
+    labels, chances = pipeline.predict(frame), pipeline.predict_proba(frame)
+    before = pipeline[0].transformed
+
+    predicted = Model(pipeline, task="binary").predict(frame)
+
+    assert pipeline[0].transformed == before + 1
+    assert predicted.labels.tolist() == labels.tolist()
+    assert predicted.probabilities is not None
+    assert predicted.probabilities.tolist() == chances.tolist()
+
+
+def test_a_class_derived_from_a_pipeline_is_asked_itself() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]})
+    pipeline = a_fitted(ADerivedPipeline, frame)
+
+    predicted = Model(pipeline, task="binary").predict(frame)
+
+    assert predicted.labels.tolist() == [1, 1, 0, 0]

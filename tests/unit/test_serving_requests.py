@@ -1,13 +1,16 @@
 """What a client may send, and what it is told when it sends something else."""
 
 import datetime as dt
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from triune.domain.canonical import Json
 from triune.domain.manifest import Field, FieldType, Outputs, Signature
 from triune.domain.refusal import Refusal
-from triune.serving.requests import MAX_PROBLEMS, Requests, read_requests
+from triune.serving.requests import MAX_PROBLEMS, RequestReader, Requests, read_requests
 
 
 def a_field(
@@ -55,7 +58,7 @@ def test_an_empty_list_is_a_batch_of_nothing() -> None:
         (FieldType.NUMBER, "3", 3.0),
         (FieldType.NUMBER, "1e3", 1000.0),
         (FieldType.STRING, '"never seen"', "never seen"),
-        (FieldType.DATE, '"2026-01-31"', dt.datetime(2026, 1, 31)),
+        (FieldType.DATE, '"2026-01-31"', dt.date(2026, 1, 31)),
         (FieldType.TIMESTAMP, '"2026-01-31T12:30:00"', dt.datetime(2026, 1, 31, 12, 30)),
         (FieldType.TIMESTAMP, '"2026-01-31T12:30:00Z"', dt.datetime(2026, 1, 31, 12, 30)),
         (FieldType.TIMESTAMP, '"2026-01-31T12:30:00+02:00"', dt.datetime(2026, 1, 31, 10, 30)),
@@ -177,3 +180,66 @@ def test_of_very_many_problems_the_first_are_told() -> None:
     assert len(refusal.errors) == MAX_PROBLEMS
     assert "(and 4999 more)" in refusal.detail
     assert len(refusal.content) < 5000
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([5.0, -0.0, 1e300, 2**63, -(2**63), 2**63 - 1]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=3),
+    st.lists(st.none(), max_size=1),
+)
+NAMES = ["flag", "whole", "number", "word", "maybe", "visit_id", "other"]
+MIXED = Signature(
+    inputs=(
+        Field(name="flag", type=FieldType.BOOLEAN, nullable=True),
+        Field(name="whole", type=FieldType.INTEGER, nullable=False),
+        Field(name="number", type=FieldType.NUMBER, nullable=False),
+        Field(name="word", type=FieldType.STRING, nullable=False),
+        Field(name="maybe", type=FieldType.INTEGER, nullable=True),
+    ),
+    outputs=Outputs(),
+)
+GOOD = st.fixed_dictionaries(
+    {
+        "whole": st.integers(-(2**63), 2**63 - 1),
+        "number": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
+        "word": st.text(max_size=3),
+    },
+    optional={
+        "flag": st.none() | st.booleans(),
+        "maybe": st.none() | st.integers(-9, 9),
+        "visit_id": SCALARS,
+    },
+)
+ROWS = GOOD | st.dictionaries(st.sampled_from(NAMES), SCALARS)
+BODIES = st.one_of(GOOD, ROWS, st.lists(GOOD, max_size=3), st.lists(ROWS, max_size=3), SCALARS)
+
+
+@given(BODIES, st.sampled_from(["", " ", "\n"]))
+def test_what_is_read_at_once_is_what_is_read_value_by_value(document: Json, space: str) -> None:
+    body = (space + json.dumps(document)).encode()
+
+    at_once = RequestReader(MIXED, ignored={"visit_id"}).read(body)
+
+    one_by_one = read_requests(body, MIXED, ignored={"visit_id"})
+    assert at_once == one_by_one
+    if isinstance(at_once, Requests) and isinstance(one_by_one, Requests):
+        assert types_of(at_once) == types_of(one_by_one)
+
+
+def types_of(requests: Requests) -> dict[str, list[type]]:
+    return {name: [type(value) for value in column] for name, column in requests.columns.items()}
+
+
+@pytest.mark.parametrize("name", ['say "x"', "back\\slash", "a b", "é", "class", ""])
+def test_an_input_may_be_named_as_it_likes(name: str) -> None:
+    signature = Signature(
+        inputs=(Field(name=name, type=FieldType.INTEGER, nullable=False),), outputs=Outputs()
+    )
+
+    read = RequestReader(signature, ignored=()).read(json.dumps([{name: 5}]).encode())
+
+    assert read == Requests(columns={name: [5]}, count=1, is_list=True)

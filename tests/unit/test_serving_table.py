@@ -104,7 +104,8 @@ def from_json(values: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def days(frame: pd.DataFrame) -> Any:
-    return frame.apply(lambda column: (column - pd.Timestamp("2026-06-01")).dt.days)
+    moments = frame.apply(pd.to_datetime)
+    return moments.apply(lambda column: (column - pd.Timestamp("2026-06-01")).dt.days)
 
 
 def a_pipeline(training: pd.DataFrame) -> Pipeline:
@@ -211,16 +212,49 @@ def test_a_dataset_that_is_not_like_the_training_data_is_refused_by_column(
     assert message in refusal.detail
 
 
-def test_times_with_a_zone_become_utc_in_a_file_as_in_json(tmp_path: Path) -> None:
-    signature = Signature(
-        inputs=(Field(name="at", type=FieldType.TIMESTAMP, nullable=False),), outputs=Outputs()
-    )
-    moment = dt.datetime(2026, 1, 31, 10, 30, tzinfo=dt.UTC)
-    table = pa.table({"at": pa.array([moment], pa.timestamp("us", "Europe/Berlin"))})
+def a_moment(zone: str | None) -> Signature:
+    field = Field(name="at", type=FieldType.TIMESTAMP, nullable=False, zone=zone)
+    return Signature(inputs=(field,), outputs=Outputs())
 
-    filed = frame_from_arrow(write_arrow(tmp_path, table), signature)
-    sent = read_requests(b'[{"at": "2026-01-31T11:30:00+01:00"}]', signature, ignored=())
+
+def test_times_keep_the_zone_of_the_training_data_in_a_file_as_in_json(tmp_path: Path) -> None:
+    moment = dt.datetime(2026, 1, 31, 10, 30, tzinfo=dt.UTC)
+    table = pa.table({"at": pa.array([moment], pa.timestamp("us", "UTC"))})
+
+    filed = frame_from_arrow(write_arrow(tmp_path, table), a_moment("Europe/Berlin"))
+    sent = read_requests(
+        b'[{"at": "2026-01-31T13:30:00+03:00"}]', a_moment("Europe/Berlin"), ignored=()
+    )
 
     assert isinstance(filed, pd.DataFrame)
     assert isinstance(sent, Requests)
-    assert_frame_equal(frame_from_values(sent.columns, signature), filed)
+    assert_frame_equal(frame_from_values(sent.columns, a_moment("Europe/Berlin")), filed)
+    assert filed["at"].dt.hour.tolist() == [11]
+
+
+def test_a_time_with_an_offset_is_utc_where_the_training_data_had_no_zone() -> None:
+    sent = read_requests(b'{"at": "2026-01-31T11:30:00+01:00"}', a_moment(None), ignored=())
+
+    assert isinstance(sent, Requests)
+    frame = frame_from_values(sent.columns, a_moment(None))
+    assert frame["at"].tolist() == [pd.Timestamp("2026-01-31T10:30:00")]
+
+
+def test_a_time_without_an_offset_is_refused_where_the_training_data_had_a_zone() -> None:
+    refusal = read_requests(b'{"at": "2026-01-31T11:30:00"}', a_moment("UTC"), ignored=())
+
+    assert isinstance(refusal, Refusal)
+    assert "give a time with its offset" in refusal.detail
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_a_file_has_a_zone_where_the_training_data_had_one_and_else_none(
+    tmp_path: Path, zone: str | None
+) -> None:
+    other = None if zone else "UTC"
+    table = pa.table({"at": pa.array([dt.datetime(2026, 1, 31)], pa.timestamp("us", other))})
+
+    refusal = frame_from_arrow(write_arrow(tmp_path, table), a_moment(zone))
+
+    assert isinstance(refusal, Refusal)
+    assert "time zone here" in refusal.detail

@@ -29,8 +29,10 @@ class Split:
 class Training:
     """What the model is fitted with."""
 
+    model: str
     C: float
     max_iter: int
+    trees: int
     folds: int
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -36,8 +37,19 @@ def build(training: Training) -> Pipeline:
         ],
         verbose_feature_names_out=False,
     )
-    classifier = LogisticRegression(C=training.C, max_iter=training.max_iter)
-    return Pipeline([("features", ChurnFeatures()), ("columns", columns), ("model", classifier)])
+    classifiers = {
+        "logistic": lambda: LogisticRegression(C=training.C, max_iter=training.max_iter),
+        "boosting": lambda: HistGradientBoostingClassifier(max_iter=training.trees, random_state=0),
+    }
+    if training.model not in classifiers:
+        raise ValueError(f"train.model is {training.model!r}; known are {', '.join(classifiers)}")
+    return Pipeline(
+        [
+            ("features", ChurnFeatures()),
+            ("columns", columns),
+            ("model", classifiers[training.model]()),
+        ]
+    )
 
 
 def train(customers: pd.DataFrame, training: Training) -> tuple[Pipeline, dict[str, float]]:

@@ -32,8 +32,13 @@ def features(parts: dict[str, pd.DataFrame]) -> ChurnFeatures:
 
 
 @pytest.fixture(scope="session")
-def model(parts: dict[str, pd.DataFrame]) -> Pipeline:
-    fitted, _ = train(parts[TRAIN], Training(C=1.0, max_iter=1000, folds=2))
+def training() -> Training:
+    return Training(model="logistic", C=1.0, max_iter=1000, trees=20, folds=2)
+
+
+@pytest.fixture(scope="session")
+def model(parts: dict[str, pd.DataFrame], training: Training) -> Pipeline:
+    fitted, _ = train(parts[TRAIN], training)
     return fitted
 
 
