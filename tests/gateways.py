@@ -75,12 +75,17 @@ def a_release(
     timeout_s: float = 10.0,
     inputs: Sequence[str] = ("x",),
     golden: bytes | None = None,
+    imports_when: Path | None = None,
 ) -> ABundle:
-    """Lay out a release that behaves as ``mode`` says."""
+    """Lay out a release that behaves as ``mode`` says; its code waits for ``imports_when``."""
     code = {"model.py": MODEL_CODE.format(mode=mode, shift=shift, folder=folder.parent)}
+    model = an_instance("model:Model", code, folder.with_name(f"{folder.name}-source"))
+    if imports_when is not None:
+        waits = f"while not Path({str(imports_when)!r}).exists():\n    time.sleep(0.005)\n"
+        code["model.py"] = code["model.py"].replace("class Model", f"{waits}\n\nclass Model")
     return a_bundle(
         folder,
-        model=an_instance("model:Model", code, folder.with_name(f"{folder.name}-source")),
+        model=model,
         inputs=[Field(name=name, type=FieldType.NUMBER, nullable=False) for name in inputs],
         code=code,
         key="id",
@@ -168,7 +173,8 @@ class AGateway:
 PROGRAM = """
 import sys
 from pathlib import Path
-from triune.gateway.serve import Served, Service, serve
+from triune.gateway.fleet import Served
+from triune.gateway.serve import Service, serve
 champion, candidate, weight, replicas, memory, folder, token = sys.argv[1:]
 def served(text):
     release, _, bundle = text.partition("=")

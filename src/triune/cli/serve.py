@@ -1,14 +1,11 @@
 """`triune serve`: a release over HTTP, and a candidate beside it."""
 
-import signal
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from triune.cli.output import AsJson, print_json, report_progress
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(  # noqa: PLR0913, PLR0917 - one for each option
@@ -41,43 +38,53 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each option
     as_json: AsJson = False,
 ) -> None:
     """Serve a release until Ctrl-C: POST /predict, GET /health, /openapi.json, /metrics."""
-    for number in _STOPPING:
-        signal.signal(number, _leave)
-    from triune.bootstrap import ServeOptions, open_project, serve_release
-    from triune.domain.release import short
-    from triune.operations.releases import find_release
+    # Before anything heavy is imported: Ctrl-C is heard from here on, and cuts nothing short.
+    from triune.gateway.stopping import told_by_signals
 
-    options = ServeOptions(
-        host=host,
-        port=port,
-        weight_pct=weight,
-        replicas=replicas,
-        memory_bytes=None if memory is None else memory * 2**20,
-        admin=admin,
-        pin_token=None if pin_token is None else _read_token(pin_token),
-    )
-    with open_project(Path.cwd()) as context:
-        release = find_release(context, name)
-        tried = None if candidate is None else find_release(context, candidate)
-        if tried is not None and tried.id == release.id:
-            raise _same(short(release.id))
+    with told_by_signals() as stopping:
+        from triune.bootstrap import ServeOptions, open_project, serve_release
+        from triune.domain.release import short
+        from triune.gateway.pin_token import read_pin_token
+        from triune.operations.releases import find_release
 
-        def announce(url: str) -> None:
-            if as_json:
-                print_json(
-                    {
-                        "release": {"id": release.id},
-                        "candidate": tried and {"id": tried.id, "weight_pct": weight},
-                        "url": url,
-                    }
-                )
-                return
-            typer.echo(f"release {short(release.id)} answers on {url}/predict")
-            if tried is not None:
-                typer.echo(f"candidate {short(tried.id)} gets {weight:g} % of the requests")
+        options = ServeOptions(
+            host=host,
+            port=port,
+            weight_pct=weight,
+            replicas=replicas,
+            memory_bytes=None if memory is None else memory * 2**20,
+            admin=admin,
+            pin_token=None if pin_token is None else read_pin_token(pin_token),
+        )
+        with open_project(Path.cwd()) as context:
+            release = find_release(context, name)
+            tried = None if candidate is None else find_release(context, candidate)
+            if tried is not None and tried.id == release.id:
+                raise _same(short(release.id))
 
-        report_progress(f"starting release {short(release.id)}")
-        serve_release(context, release, candidate=tried, options=options, on_ready=announce)
+            def announce(url: str) -> None:
+                if as_json:
+                    print_json(
+                        {
+                            "release": {"id": release.id},
+                            "candidate": tried and {"id": tried.id, "weight_pct": weight},
+                            "url": url,
+                        }
+                    )
+                    return
+                typer.echo(f"release {short(release.id)} answers on {url}/predict")
+                if tried is not None:
+                    typer.echo(f"candidate {short(tried.id)} gets {weight:g} % of the requests")
+
+            report_progress(f"starting release {short(release.id)}")
+            serve_release(
+                context,
+                release,
+                candidate=tried,
+                options=options,
+                on_ready=announce,
+                stopping=stopping,
+            )
 
 
 def _same(release: str) -> Exception:
@@ -87,24 +94,3 @@ def _same(release: str) -> Exception:
         f"release {release} is both champion and candidate; give two that differ, "
         "or leave --candidate out"
     )
-
-
-def _read_token(path: Path) -> str:
-    from triune.domain.errors import UsageError
-
-    try:
-        token = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"cannot read the token in {path}: {error}; write one line of ASCII into it"
-        ) from error
-    if not token:
-        raise UsageError(f"{path} holds no token; write one line of ASCII into it")
-    return token
-
-
-def _leave(*_: object) -> NoReturn:
-    """End well, tidying up on the way: before requests are answered there is none to finish."""
-    for number in _STOPPING:
-        signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(0)

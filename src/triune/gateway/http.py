@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from triune.domain.canonical import Json, canonical_json
+from triune.domain.canonical import Json
 from triune.gateway.client import JSON, Clients, Exchange, Handler, Limits, Response
+from triune.gateway.fleet import Fleet
 from triune.gateway.router import Router
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -43,9 +44,9 @@ class Routes:
 class ReleaseApp:
     """Answers for the releases of one gateway; every response says which in `X-Triune-Release`."""
 
-    def __init__(self, router: Router, *, api: Json, limits: Limits | None = None) -> None:
+    def __init__(self, router: Router, fleet: Fleet, *, limits: Limits | None = None) -> None:
         self._router = router
-        self._api = canonical_json(api)
+        self._fleet = fleet
         routes: dict[str, tuple[str, Callable[[Exchange], None]]] = {
             "/predict": ("POST", self._predict),
             "/health": ("GET", self._health),
@@ -83,13 +84,20 @@ class ReleaseApp:
 
     def _when_ready(self, exchange: Exchange, document: Json) -> None:
         champion = self._router.champion
-        if champion is not None and champion.is_ready:
+        if champion is None:
+            exchange.answer(Response.unavailable(self._router.absence))
+        elif champion.is_ready:
             exchange.answer(Response.of(document))
         else:
             exchange.answer(Response.unavailable("the release's worker is being started again"))
 
     def _openapi(self, exchange: Exchange) -> None:
-        exchange.answer(Response(status=200, body=self._api))
+        champion = self._router.champion
+        running = None if champion is None else self._fleet.find(champion.release)
+        if running is None:
+            exchange.answer(Response.unavailable(self._router.absence))
+        else:
+            exchange.answer(Response(status=200, body=running.api))
 
     def _metrics(self, exchange: Exchange) -> None:
         text = self._router.metrics(connections=len(self.clients))

@@ -3,8 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from triune.domain.canonical import Json
 from triune.domain.failures import Failure
 from triune.domain.frames import Call, Reply, Verb, pack_requests, unpack_answers
 from triune.domain.refusal import Refusal
@@ -63,12 +65,14 @@ class ReleaseQueue:
     """One release's workers, and the requests that wait for them.
 
     ``timeout_s`` bounds how long a worker may take for a batch. One that takes longer is killed: it
-    can do one thing at a time only.
+    can do one thing at a time only. ``holders`` counts who may still submit something, though the
+    release is no longer listed.
     """
 
     def __init__(self, launch: Launch, *, timeout_s: float, replicas: int = 1) -> None:
         self.release = launch.release
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
+        self.holders = 0
         self._replicas = [Replica(launch, on_ready=self._look) for _ in range(replicas)]
         self._waiting: deque[Job] = deque()
         self._waiting_bytes = 0
@@ -88,8 +92,26 @@ class ReleaseQueue:
         """Count the workers that are there."""
         return sum(replica.is_ready for replica in self._replicas)
 
+    @property
+    def fault(self) -> Exception | None:
+        """Why a worker could not be started again, as long as it is not."""
+        return next((each.fault for each in self._replicas if each.fault is not None), None)
+
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def workers(self) -> list[Json]:
+        """Say of each worker that has a process how it is."""
+        return [
+            {"pid": each.pid, "ready": each.is_ready, "restarts": each.restarts}
+            for each in self._replicas
+            if each.pid is not None
+        ]
+
+    def move(self, bundle: Path) -> None:
+        """Start workers from now on from where the release lies now."""
+        for replica in self._replicas:
+            replica.move(bundle)
 
     async def open(self) -> None:
         """Start the workers for the first time, and keep them alive from then on.
@@ -105,6 +127,11 @@ class ReleaseQueue:
         for error in opened:
             if error is not None:
                 raise error
+
+    async def drain(self) -> None:
+        """Wait until all that was or may be submitted is answered; deadlines bound how long."""
+        while self.holders or self._batches or self._waiting:
+            await asyncio.sleep(GLANCE_S)
 
     async def close(self) -> None:
         """End the workers, and keep them alive no longer."""
@@ -170,6 +197,8 @@ class ReleaseQueue:
             jobs = self._take(min(share, MAX_BATCH))
             if jobs:
                 self._hand(idle.pop(), jobs)
+        if self._waiting:
+            self._watch()
 
     def _take(self, count: int) -> list[Job]:
         jobs: list[Job] = []
@@ -187,7 +216,7 @@ class ReleaseQueue:
 
     def _hand(self, replica: Replica, jobs: list[Job]) -> None:
         now = asyncio.get_running_loop().time()
-        batch = _Batch(jobs, now + self._timeout_s)
+        batch = _Batch(jobs, now + self.timeout_s)
         self._batches[replica] = batch
         self._watch()
         call = Call(verb=Verb.BATCH, arguments={}, body=pack_requests([job.body for job in jobs]))
@@ -218,13 +247,17 @@ class ReleaseQueue:
         """Give up what is past its deadline, and workers that do not answer."""
         self._glance = None
         now = asyncio.get_running_loop().time()
-        text = f"the release's worker did not answer in {self._timeout_s:g} s"
+        text = f"the release's worker did not answer in {self.timeout_s:g} s"
         late = _failed(504, Failure.TIMEOUT, text)
         for replica, batch in list(self._batches.items()):
             _settle_all([job for job in batch.jobs if job.deadline <= now], late)
             if batch.deadline <= now:
                 replica.drop()
-        _settle_all([job for job in self._waiting if job.deadline <= now], late)
+        overdue = [job for job in self._waiting if job.deadline <= now]
+        if overdue:
+            _settle_all(overdue, late)
+            self._waiting = deque(job for job in self._waiting if not job.is_settled)
+            self._waiting_bytes = sum(len(job.body) for job in self._waiting)
         if self._batches or self._waiting:
             self._watch()
 

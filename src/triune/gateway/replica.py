@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from triune.domain.errors import TriuneError, WorkerError
@@ -30,6 +32,9 @@ class Replica:
     """
 
     def __init__(self, launch: Launch, *, on_ready: Callable[[], None]) -> None:
+        self.restarts = 0
+        self.fault: Exception | None = None
+        self._pid: int | None = None
         self._launch = launch
         self._on_ready = on_ready
         self._worker: WorkerProcess | None = None
@@ -39,6 +44,15 @@ class Replica:
     def is_ready(self) -> bool:
         """Tell whether a worker is there to answer."""
         return self._worker is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process, one that still loads among them; None where there is none."""
+        return self._pid
+
+    def move(self, bundle: Path) -> None:
+        """Start the worker, whenever that has to be, from where its release lies now."""
+        self._launch = replace(self._launch, bundle=bundle)
 
     async def open(self) -> None:
         """Start the worker for the first time, and keep it alive from then on.
@@ -96,6 +110,8 @@ class Replica:
             finally:
                 self._worker = None
                 await worker.end()
+                self._pid = None
+            self.restarts += 1
             _log.warning("the release's worker %s; it is started again", how)
             if loop.time() - since > STEADY_S:
                 pause_s = FIRST_PAUSE_S
@@ -108,14 +124,25 @@ class Replica:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             try:
-                return await self._start(), pause_s
+                worker = await self._start()
             except (TriuneError, OSError) as fault:
+                self.fault = fault
                 _log.warning(
                     "the release's worker did not start, next try in %g s: %s", pause_s, fault
                 )
+            else:
+                self.fault = None
+                return worker, pause_s
 
     async def _start(self) -> WorkerProcess:
-        worker = await WorkerProcess.start(self._launch)
+        try:
+            return await self._start_warm()
+        except BaseException:
+            self._pid = None
+            raise
+
+    async def _start_warm(self) -> WorkerProcess:
+        worker = await WorkerProcess.start(self._launch, on_launched=self._note_pid)
         try:
             async with asyncio.timeout(self._launch.start_timeout_s):
                 await self._warm_up(worker)
@@ -129,6 +156,9 @@ class Replica:
             await _discard(worker)
             raise
         return worker
+
+    def _note_pid(self, pid: int) -> None:
+        self._pid = pid
 
     async def _warm_up(self, worker: WorkerProcess) -> None:
         """Ask the golden requests, alone and together: what comes first takes longest."""

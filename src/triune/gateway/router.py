@@ -1,9 +1,10 @@
 """Sends each request to an arm, and keeps from every client that a candidate failed."""
 
 import asyncio
+import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hmac import compare_digest
 from itertools import count
 from typing import Final, NamedTuple
@@ -12,13 +13,14 @@ from triune.domain.errors import TriuneError
 from triune.domain.failures import Failure
 from triune.domain.refusal import PROBLEM_JSON
 from triune.domain.release import SHORT, short
-from triune.domain.rollout.routing import Applied, Breaker, Routing
+from triune.domain.rollout.routing import NOTHING_ORDERED, Applied, Breaker, Routing
 from triune.domain.traffic import Arm, Incident, TrafficSplit, Units, arm_of, unit_id
 from triune.gateway.breaker import LocalBreaker
 from triune.gateway.client import JSON, RETRY_AFTER_S, Exchange, Response
-from triune.gateway.outcomes import Entry, OutcomeLog
+from triune.gateway.fleet import DEFAULT_TIMEOUT_S, Fleet, ReleaseState
+from triune.gateway.outcomes import Entry, OutcomeLog, Pair
 from triune.gateway.release_queue import Answer, ReleaseQueue
-from triune.gateway.tally import PINNED, Tally, batch_class
+from triune.gateway.tally import PINNED, Latencies, Tally, batch_class
 
 SHORTEST_DEADLINE_S: Final = 0.1
 PATIENCE: Final = 4
@@ -26,6 +28,8 @@ PATIENCE: Final = 4
 MAX_SHADOWS: Final = 16
 
 _RETRY: Final = {"retry-after": str(RETRY_AFTER_S)}
+
+_log = logging.getLogger(__name__)
 
 
 class OrderRefusedError(TriuneError):
@@ -35,13 +39,27 @@ class OrderRefusedError(TriuneError):
 
 
 class _Plan(NamedTuple):
-    """What is in force: swapped as a whole, so that no request sees half of an order."""
+    """What is in force: swapped as a whole, so that no request sees half of an order.
+
+    After a restart it may lack an arm that the order names, and is not ready yet.
+    """
 
     routing: Routing
     token: str
     weight: float
     champion: ReleaseQueue | None
     candidate: ReleaseQueue | None
+    timeout_s: float
+
+    @property
+    def is_in_force(self) -> bool:
+        """Tell whether somebody answers as was ordered."""
+        return self.champion is not None or self.routing.champion is None
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether both arms are there that were ordered."""
+        return self.is_in_force and (self.candidate is not None or self.routing.candidate is None)
 
 
 class Router:
@@ -49,32 +67,29 @@ class Router:
 
     Parameters
     ----------
-    queues
-        The releases that run here, by id.
-    timeout_s
-        How long a client waits at most.
+    fleet
+        The releases that run here.
     pin_token
         Lets a request say by ``X-Triune-Release`` who is to answer; without it none may.
     """
 
     def __init__(
         self,
-        queues: Mapping[str, ReleaseQueue],
-        routing: Routing,
+        fleet: Fleet,
         *,
         log: OutcomeLog,
-        timeout_s: float,
         pin_token: str | None = None,
     ) -> None:
         self.log = log
-        self.timeout_s = timeout_s
         self.breaker = LocalBreaker()
         self.units = Units()
         self.tally = Tally()
-        self._queues = queues
+        self.on_trip: Callable[[], None] = lambda: None
+        self._fleet = fleet
         self._pin_token = pin_token
-        self._plan = self._plan_for(routing)
         self._tripped: Breaker | None = None
+        self._plan = self._plan_for(NOTHING_ORDERED)
+        fleet.report_to(is_needed=self.names, on_ready=self.complete)
         self._shadows = 0
         # Of requests without a key; whoever cannot guess it cannot choose an arm.
         self._own = os.urandom(8).hex()
@@ -87,8 +102,12 @@ class Router:
 
     @property
     def routing(self) -> Routing:
-        """The order in force."""
+        """The last order."""
         return self._plan.routing
+
+    def names(self, release: str) -> bool:
+        """Tell whether the last order names a release."""
+        return release in {self.routing.champion, self.routing.candidate}
 
     @property
     def tripped(self) -> Breaker | None:
@@ -97,14 +116,21 @@ class Router:
 
     @property
     def applied(self) -> Applied:
-        """What is done: the order in force, but for what the breaker took back."""
-        split = TrafficSplit.giving(100 * self._plan.weight)
-        return Applied(token=self._plan.routing.token, split=split)
+        """What is done: the last order once it is in force, but for what the breaker took back."""
+        plan = self._plan
+        token = plan.routing.token if plan.is_in_force else NOTHING_ORDERED.token
+        return Applied(token=token, split=TrafficSplit.giving(100 * plan.weight))
 
     @property
     def candidate_deadline_s(self) -> float:
         """How long a candidate may take before the champion is asked instead."""
-        longest = self.timeout_s / 2
+        return self.candidate_deadline(self._plan)
+
+    def candidate_deadline(self, plan: _Plan) -> float:
+        """Say how long, by a plan: not so long that the champion cannot stand in any more."""
+        longest = plan.timeout_s / 2
+        if plan.candidate is not None:
+            longest = min(longest, plan.candidate.timeout_s)
         p99_s = self.tally.champion.p99_s
         return max(SHORTEST_DEADLINE_S, min(longest, PATIENCE * p99_s) if p99_s else longest)
 
@@ -114,22 +140,41 @@ class Router:
         Raises
         ------
         OrderRefusedError
-            A newer one was followed, or it names a release that does not run here.
+            A newer one was followed, or it names a release that is not ready.
         """
         current = self._plan.routing
         if routing == current:
+            self._require_ready(routing)
             return
         if routing.token <= current.token:
             raise OrderRefusedError(
                 f"order {routing.token} is older than {current.token}, which is in force; "
                 "read what is, and decide anew"
             )
-        plan = self._plan_for(routing)
+        self._require_ready(routing)
         if routing.rollout != current.rollout:
             self.units = Units()
+        if routing.champion != current.champion:
+            self.tally.champion = Latencies()
         self.breaker = LocalBreaker()
         self._tripped = None
-        self._plan = plan
+        self._plan = self._plan_for(routing)
+        _log.info("follows order %s: %s", routing.token, _sentence(routing))
+
+    def resume(self, routing: Routing, tripped: Breaker | None = None) -> None:
+        """Follow an order as far as what it names is ready, and all of it once that is.
+
+        Until its candidate is ready the champion has all requests: nobody can be blamed yet.
+        """
+        self._tripped = tripped
+        self._plan = self._plan_for(routing)
+
+    def complete(self) -> None:
+        """Follow the last order further, as a release has become ready."""
+        if not self._plan.is_whole:
+            self._plan = self._plan_for(self._plan.routing)
+            if self._plan.is_whole:
+                _log.info("follows order %s again", self._plan.routing.token)
 
     def predict(self, exchange: Exchange) -> None:
         """See to it that a request is answered."""
@@ -138,9 +183,17 @@ class Router:
             return
         plan = self._plan
         if plan.champion is None and (plan.candidate is None or plan.weight < 1):
-            exchange.answer(Response.unavailable("no release serves here"))
+            exchange.answer(Response.unavailable(self.absence))
             return
         _Trip(self, plan, exchange).start()
+
+    @property
+    def absence(self) -> str:
+        """Say why nobody answers."""
+        champion = self._plan.routing.champion
+        if champion is None:
+            return "no release serves here"
+        return f"release {short(champion)} is being started"
 
     def own_unit(self, *, salt: str) -> bytes:
         """Make the id of a request that has no key."""
@@ -149,7 +202,7 @@ class Router:
     def metrics(self, *, connections: int) -> str:
         """Write counters and histograms as Prometheus reads them."""
         return self.tally.text(
-            self._queues.values(), weight=self._plan.weight, connections=connections
+            self._fleet.queues.values(), weight=self._plan.weight, connections=connections
         )
 
     def trip(self, plan: "_Plan") -> None:
@@ -162,9 +215,16 @@ class Router:
             failures=self.breaker.failures,
         )
         self._plan = plan._replace(weight=0.0)
+        _log.warning(
+            "%d of %d requests failed on the candidate: the champion has all of them until a "
+            "newer order",
+            self.breaker.failures,
+            self.breaker.requests,
+        )
+        self.on_trip()
 
-    def shadow(self, plan: "_Plan", body: bytes, seen: Answer) -> None:
-        """Send the candidate a copy, unless it has enough of them."""
+    def shadow(self, plan: "_Plan", body: bytes, entry: Entry, seen: Answer) -> None:
+        """Send the candidate a copy, unless it has enough of them, and log what it made of it."""
         queue = plan.candidate
         assert queue is not None
         release = short(queue.release)
@@ -175,29 +235,58 @@ class Router:
 
         def done(answer: Answer) -> None:
             self._shadows -= 1
-            if answer.failure is not None:
-                self.tally.shadowed(release, "failed")
-            else:
-                is_same = (answer.status, answer.body) == (seen.status, seen.body)
-                self.tally.shadowed(release, "same" if is_same else "different")
+            # That there is too much to do says nothing about the release.
+            if answer.failure is Failure.OVERFLOW:
+                self.tally.shadowed(release, "dropped")
+                return
+            pair = _pair(entry, queue.release, champion=seen, candidate=answer)
+            self.log.compare(pair)
+            failed = "failed" if pair.candidate_failure else "different"
+            self.tally.shadowed(release, "same" if pair.is_same else failed)
 
         now = asyncio.get_running_loop().time()
-        queue.submit(body, deadline=now + self.timeout_s, done=done)
+        queue.submit(body, deadline=now + queue.timeout_s, done=done)
 
-    def _plan_for(self, routing: Routing) -> _Plan:
-        for release in (routing.champion, routing.candidate):
-            if release is not None and release not in self._queues:
+    def _require_ready(self, routing: Routing) -> None:
+        """Refuse an order that names somebody who cannot be asked.
+
+        Who has its place already keeps it, though its worker be started again just now: an order
+        that takes weight from a candidate which dies all the time must be followed.
+        """
+        plan, queues = self._plan, self._fleet.queues
+        for release, sitting in (
+            (routing.champion, plan.champion),
+            (routing.candidate, plan.candidate),
+        ):
+            if release is None or (sitting is not None and sitting is queues.get(release)):
+                continue
+            running = self._fleet.find(release)
+            if running is None:
                 raise OrderRefusedError(
                     f"release {short(release)} does not run here; there is "
-                    f"{', '.join(map(short, self._queues)) or 'none'}"
+                    f"{', '.join(map(short, queues)) or 'none'}; post it to /releases first"
                 )
-        candidate = None if routing.candidate is None else self._queues[routing.candidate]
+            if running.state is not ReleaseState.READY:
+                why = f" ({running.reason})" if running.reason else ""
+                raise OrderRefusedError(
+                    f"release {short(release)} is {running.state}{why}; order this once it is ready"
+                )
+
+    def _plan_for(self, routing: Routing) -> _Plan:
+        queues = self._fleet.queues
+        champion = queues.get(routing.champion or "")
+        is_answered = champion is not None or routing.champion is None
+        candidate = queues.get(routing.candidate or "") if is_answered else None
+        has_weight = candidate is not None and not routing.is_shadow and self._tripped is None
+        # Not by `or`: a queue in which nothing waits is an empty one.
+        whose = candidate if champion is None else champion
         return _Plan(
             routing=routing,
             token=str(routing.token),
-            weight=0.0 if candidate is None or routing.is_shadow else routing.split.weight,
-            champion=None if routing.champion is None else self._queues[routing.champion],
+            weight=routing.split.weight if has_weight else 0.0,
+            champion=champion,
             candidate=candidate,
+            timeout_s=DEFAULT_TIMEOUT_S if whose is None else whose.timeout_s,
         )
 
     def _predict_pinned(self, exchange: Exchange) -> None:
@@ -211,9 +300,10 @@ class Router:
             )
             return
         name = exchange.release.decode("latin-1").lower()
+        queues = self._fleet.queues
         found = [
             queue
-            for release, queue in self._queues.items()
+            for release, queue in queues.items()
             if release.startswith(name) and len(name) >= SHORT
         ]
         if len(found) != 1:
@@ -221,7 +311,7 @@ class Router:
                 Response.refusing(
                     404,
                     f"release {name[:64]!r} does not run here; there is "
-                    f"{', '.join(map(short, self._queues))}",
+                    f"{', '.join(map(short, queues)) or 'none'}",
                 )
             )
             return
@@ -233,7 +323,7 @@ class Router:
             self.tally.answered(short(queue.release), PINNED, answer, latency_s=latency_s)
             exchange.answer(_response(answer, queue.release))
 
-        queue.submit(exchange.body, deadline=started + self.timeout_s, done=done)
+        queue.submit(exchange.body, deadline=started + queue.timeout_s, done=done)
 
 
 class _Trip:
@@ -271,16 +361,20 @@ class _Trip:
             unit=None if self._unit is None else self._unit.hex(),
         )
         router.log.open(self._entry)
+        for each in (plan.champion, plan.candidate):
+            if each is not None:
+                each.holders += 1
 
     def start(self) -> None:
         """Ask the arm."""
         if self._entry.arm == Arm.CHAMPION:
             self._ask_champion(self._champion_answered)
             return
-        router, candidate = self._router, self._plan.candidate
+        router, plan = self._router, self._plan
+        candidate = plan.candidate
         assert candidate is not None
-        is_alone = self._plan.champion is None
-        patience_s = router.timeout_s if is_alone else router.candidate_deadline_s
+        is_alone = plan.champion is None
+        patience_s = plan.timeout_s if is_alone else router.candidate_deadline(plan)
         candidate.submit(
             self._exchange.body,
             deadline=self._started + patience_s,
@@ -290,7 +384,7 @@ class _Trip:
     def _ask_champion(self, done: Callable[[Answer], None]) -> None:
         champion = self._plan.champion
         assert champion is not None
-        deadline = self._started + self._router.timeout_s
+        deadline = self._started + self._plan.timeout_s
         champion.submit(self._exchange.body, deadline=deadline, done=done)
 
     def _champion_answered(self, answer: Answer) -> None:
@@ -307,8 +401,9 @@ class _Trip:
             # Not of requests that it answers for a candidate: those waited for that first.
             router.tally.champion.add(asyncio.get_running_loop().time() - self._started)
         self._send(answer, plan.champion)
-        if plan.routing.is_shadow and plan.candidate is not None and answer.failure is None:
-            router.shadow(plan, self._exchange.body, answer)
+        is_overflow = answer.failure is Failure.OVERFLOW
+        if plan.routing.is_shadow and plan.candidate is not None and not is_overflow:
+            router.shadow(plan, self._exchange.body, self._entry, answer)
 
     def _candidate_answered_alone(self, answer: Answer) -> None:
         """Answer as the candidate did, where there is no champion yet."""
@@ -384,6 +479,44 @@ class _Trip:
         latency_s = asyncio.get_running_loop().time() - self._started
         self._router.tally.answered(short(queue.release), arm.value, answer, latency_s=latency_s)
         self._exchange.answer(_response(answer, queue.release))
+        for each in (self._plan.champion, self._plan.candidate):
+            if each is not None:
+                each.holders -= 1
+
+
+def _sentence(routing: Routing) -> str:
+    champion, candidate = routing.champion, routing.candidate
+    said = f"champion {short(champion)}" if champion else "no champion"
+    if candidate is None:
+        return said
+    share = "copies" if routing.is_shadow else f"{routing.split.candidate:g} %"
+    return f"{said}, candidate {short(candidate)} with {share}"
+
+
+def _pair(entry: Entry, release: str, *, champion: Answer, candidate: Answer) -> Pair:
+    """Say of a request that both were sent how each fared."""
+    champion_failure, candidate_failure = champion.failure, candidate.failure
+    if champion_failure is None and candidate_failure is None:
+        # What one of them refuses and the other accepts.
+        if champion.status == 200 != candidate.status:
+            candidate_failure = Failure.REFUSED
+        if candidate.status == 200 != champion.status:
+            champion_failure = Failure.REFUSED
+    return Pair(
+        number=entry.number,
+        token=entry.token,
+        rollout=entry.rollout,
+        release=release,
+        assigned_at_s=entry.assigned_at_s,
+        unit=entry.unit,
+        champion_failure=champion_failure and champion_failure.value,
+        candidate_failure=candidate_failure and candidate_failure.value,
+        champion_service_s=champion.service_s,
+        candidate_service_s=candidate.service_s,
+        champion_batch_size=champion.batch_size,
+        candidate_batch_size=candidate.batch_size,
+        is_same=(candidate.status, candidate.body) == (champion.status, champion.body),
+    )
 
 
 def _response(answer: Answer, release: str) -> Response:

@@ -2,35 +2,37 @@
 
 import asyncio
 import errno
+import logging
 import os
 import resource
-import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
-from triune.domain.api import describe_api
+from triune import __version__
 from triune.domain.errors import UsageError
-from triune.domain.manifest import Manifest
-from triune.domain.release import BUNDLE_MANIFEST, short
-from triune.domain.rollout.routing import FencingToken, Routing
+from triune.domain.release import short
+from triune.domain.rollout.routing import NOTHING_ORDERED, FencingToken, Routing
 from triune.domain.traffic import TrafficSplit
 from triune.gateway.admin import AdminApp
 from triune.gateway.client import Clients
+from triune.gateway.fleet import Fleet, Served, Staffing
+from triune.gateway.folder import ADMIN_SOCKET, ANNOUNCEMENT, OUTCOMES, STATE, held
 from triune.gateway.http import ReleaseApp
 from triune.gateway.outcomes import OutcomeLog
-from triune.gateway.release_queue import ReleaseQueue
 from triune.gateway.router import Router
-from triune.gateway.worker_process import Launch
+from triune.gateway.state import Memory, State, read_state, write_whole
+from triune.gateway.stopping import Stopping, told_by_signals
 
-DEFAULT_TIMEOUT_S: Final = 30.0
 DRAIN_S: Final = 10
 BACKLOG: Final = 1024
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,8 @@ class Service:
         Lets a request say which release is to answer it; without it none may.
     """
 
-    champion: "Served"
-    candidate: "Served | None" = None
+    champion: Served
+    candidate: Served | None = None
     weight_pct: float = 0.0
     replicas: int = 1
     memory_bytes: int | None = None
@@ -70,19 +72,47 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """A release, and the folder that it is laid out in."""
+class Station:
+    """A gateway that stands by itself in a folder of its own, told what to run over a socket there.
 
-    release: str
-    bundle: Path
+    What its parts mean is said by `Service`.
+    """
+
+    folder: Path
+    host: str
+    port: int
+    replicas: int = 1
+    memory_bytes: int | None = None
+    pin_token: str | None = None
 
 
-def serve(service: Service, on_ready: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setup:
+    """What both have in common; ``state`` is where it is kept, ``first`` what it begins with.
+
+    Where it ``waits``, it answers once all releases of ``first`` are ready, and not at all if one
+    cannot be; else at once.
+    """
+
+    host: str
+    port: int
+    admin: Path | None
+    outcomes: Path | None
+    state: Path | None
+    staffing: Staffing
+    pin_token: str | None
+    first: State
+    waits: bool
+
+
+def serve(
+    service: Service, on_ready: Callable[[str], None], *, stopping: Stopping | None = None
+) -> None:
     """Serve releases until SIGINT or SIGTERM; requests on their way are answered.
 
     To be called from the main thread, of a process that ends soon after it was told to stop. No
     process is left behind, however this one ends. ``on_ready`` is called once with the base URL,
-    as soon as requests are answered.
+    as soon as requests are answered. ``stopping`` is given by who listens to signals already.
 
     Raises
     ------
@@ -91,14 +121,68 @@ def serve(service: Service, on_ready: Callable[[str], None]) -> None:
     RuntimeMismatchError, ModelError, WorkerError
         A release's worker could not start.
     """
+    setup = _Setup(
+        host=service.host,
+        port=service.port,
+        admin=service.admin,
+        outcomes=service.outcomes,
+        state=None,
+        staffing=Staffing(replicas=service.replicas, memory_bytes=service.memory_bytes),
+        pin_token=service.pin_token,
+        first=State(served=_served(service), order=_first_routing(service)),
+        waits=True,
+    )
+    with told_by_signals() if stopping is None else nullcontext(stopping) as told:
+        _run(setup, told, lambda url, _: on_ready(url))
+
+
+def stand(station: Station) -> None:
+    """Keep a gateway in a folder until SIGINT, SIGTERM or POST /stop, and go on where it was ended.
+
+    What shall run, and the last order, come over the admin socket; both are remembered, so that
+    after any end they hold again without anybody who says so. Otherwise as `serve`.
+
+    Raises
+    ------
+    UsageError
+        The folder is another gateway's, or the address cannot be listened on.
+    """
+    folder = station.folder.resolve()
+    with told_by_signals() as stopping, held(folder):
+        announcement = folder / ANNOUNCEMENT
+        announcement.unlink(missing_ok=True)
+        setup = _Setup(
+            host=station.host,
+            port=station.port,
+            admin=folder / ADMIN_SOCKET,
+            outcomes=folder / OUTCOMES,
+            state=folder / STATE,
+            staffing=Staffing(replicas=station.replicas, memory_bytes=station.memory_bytes),
+            pin_token=station.pin_token,
+            first=read_state(folder / STATE),
+            waits=False,
+        )
+
+        def announce(url: str, started: str) -> None:
+            document = {"pid": os.getpid(), "url": url, "version": __version__, "started": started}
+            write_whole(announcement, document)
+            _log.info("answers on %s", url)
+
+        try:
+            _run(setup, stopping, announce)
+        finally:
+            announcement.unlink(missing_ok=True)
+        _log.info("has ended")
+
+
+def _run(setup: _Setup, stopping: Stopping, on_ready: Callable[[str, str], None]) -> None:
     _allow_many_connections()
     with (
-        _listen(service.host, service.port) as listener,
-        _listen_for_orders(service.admin) as orders,
+        _listen(setup.host, setup.port) as listener,
+        _listen_for_orders(setup.admin) as orders,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        _told_by_signal(runner.get_loop()) as stop,
     ):
-        runner.run(_serve(service, listener, orders, stop, on_ready))
+        runner.run(_serve(setup, listener, orders, stopping, on_ready))
 
 
 def _allow_many_connections() -> None:
@@ -115,18 +199,19 @@ def _listen_for_orders(path: Path | None) -> Iterator[socket.socket | None]:
         return
     with socket.socket(socket.AF_UNIX) as listener:
         try:
-            # One that a killed process left; a live one would have been refused to us otherwise.
-            _remove_abandoned(path)
-            before = os.umask(0o177)
-            try:
-                listener.bind(str(path))
-            finally:
-                os.umask(before)
+            with _address(path) as address:
+                # One that a killed process left; a live one would have been refused to us.
+                _remove_abandoned(path, address)
+                before = os.umask(0o177)
+                try:
+                    listener.bind(address)
+                finally:
+                    os.umask(before)
             listener.listen(BACKLOG)
         except OSError as error:
             raise UsageError(
-                f"cannot listen on the admin socket {path}: {error}; give a path of at most 107 "
-                "characters, in a folder that can be written, where nothing listens"
+                f"cannot listen on the admin socket {path}: {error}; give a path in a folder that "
+                "can be written, where nothing listens"
             ) from error
         try:
             yield listener
@@ -134,10 +219,20 @@ def _listen_for_orders(path: Path | None) -> Iterator[socket.socket | None]:
             path.unlink(missing_ok=True)
 
 
-def _remove_abandoned(path: Path) -> None:
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Name a socket by way of its open folder: an address has room for 107 bytes alone."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _remove_abandoned(path: Path, address: str) -> None:
     with socket.socket(socket.AF_UNIX) as asking:
         try:
-            asking.connect(str(path))
+            asking.connect(address)
         except ConnectionRefusedError:
             path.unlink(missing_ok=True)
         except FileNotFoundError:
@@ -161,74 +256,50 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _read_manifest(bundle: Path) -> Manifest:
-    # The worker verifies the manifest before anything else; nothing of it is executed here.
-    return Manifest.parse((bundle / BUNDLE_MANIFEST).read_bytes())
-
-
-@contextmanager
-def _told_by_signal(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
-    """Tell of SIGINT and SIGTERM by an event; once told, the process ignores both for good.
-
-    What follows is tidying up, which a second Ctrl-C must not cut short.
-    """
-    stop = asyncio.Event()
-
-    def tell(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)
-
-
 async def _serve(
-    service: Service,
+    setup: _Setup,
     listener: socket.socket,
     orders: socket.socket | None,
-    stop: asyncio.Event,
-    on_ready: Callable[[str], None],
+    stopping: Stopping,
+    on_ready: Callable[[str, str], None],
 ) -> None:
-    manifest = _read_manifest(service.champion.bundle)
-    timeout_s = float(manifest.serve.get("timeout_s", DEFAULT_TIMEOUT_S))
-    queues = {each.release: _queue(each, service, timeout_s) for each in _served(service)}
-    log = OutcomeLog(service.outcomes)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    stopping.follow(end)
+    started = os.urandom(8).hex()
+    log = OutcomeLog(setup.outcomes)
+    fleet = Fleet(setup.staffing)
+    router = Router(fleet, log=log, pin_token=setup.pin_token)
+    memory = Memory(setup.state, snapshot=lambda: _state_of(fleet, router), saved=setup.first)
+    router.on_trip = memory.note
     try:
-        if await _unless(stop, _open(queues.values())):
-            router = Router(
-                queues,
-                _first_routing(service),
-                log=log,
-                timeout_s=timeout_s,
-                pin_token=service.pin_token,
+        if setup.first.order is not None:
+            router.resume(setup.first.order, setup.first.tripped)
+        fleet.run(setup.first.served)
+        if not setup.waits or await _unless(stop, fleet.started()):
+            app = ReleaseApp(router, fleet)
+            admin = AdminApp(
+                router, fleet, log, memory, traffic=app.clients, started=started, stop=stop.set
             )
-            app = ReleaseApp(router, api=describe_api(manifest))
-            admin = AdminApp(router, log, app.clients)
             async with _listening(app.clients, listener), _listening(admin.clients, orders):
-                on_ready(_url(listener))
+                on_ready(_url(listener), started)
                 await stop.wait()
+                _log.info("is told to end, and answers what it was asked")
     finally:
-        await asyncio.gather(*(queue.close() for queue in queues.values()))
+        await fleet.close()
         log.close()
 
 
-def _served(service: Service) -> list[Served]:
-    return [service.champion, *([service.candidate] if service.candidate else [])]
+def _state_of(fleet: Fleet, router: Router) -> State:
+    order = None if router.routing == NOTHING_ORDERED else router.routing
+    return State(served=fleet.served, order=order, tripped=router.tripped)
 
 
-def _queue(served: Served, service: Service, timeout_s: float) -> ReleaseQueue:
-    launch = Launch(bundle=served.bundle, release=served.release, memory_bytes=service.memory_bytes)
-    return ReleaseQueue(launch, timeout_s=timeout_s, replicas=service.replicas)
-
-
-async def _open(queues: Iterable[ReleaseQueue]) -> None:
-    opened = await asyncio.gather(*(queue.open() for queue in queues), return_exceptions=True)
-    for error in opened:
-        if error is not None:
-            raise error
+def _served(service: Service) -> tuple[Served, ...]:
+    return (service.champion, *([service.candidate] if service.candidate else []))
 
 
 def _first_routing(service: Service) -> Routing:

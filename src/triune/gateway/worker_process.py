@@ -127,9 +127,16 @@ class WorkerProcess:
         self._lifeline = lifeline
         self._line = line
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     @classmethod
-    async def start(cls, launch: Launch) -> "WorkerProcess":
-        """Launch a worker and wait until its model is loaded.
+    async def start(
+        cls, launch: Launch, *, on_launched: Callable[[int], None] = lambda _: None
+    ) -> "WorkerProcess":
+        """Launch a worker and wait until its model is loaded; its process number is told before.
 
         Raises
         ------
@@ -137,6 +144,7 @@ class WorkerProcess:
             It could not start; nothing of it is left.
         """
         worker = await cls._launch(launch)
+        on_launched(worker.pid)
         try:
             await worker._read_start(timeout_s=launch.start_timeout_s)  # noqa: SLF001 - our own
         except BaseException:
