@@ -43,6 +43,7 @@ def a_toolbox(
     root: Path,
     *,
     include: Sequence[str] = ("src",),
+    datasets: Sequence[str] = (),
     caches: Path | None = None,
     python: str | None = None,
 ) -> Toolbox:
@@ -52,6 +53,7 @@ def a_toolbox(
         include=tuple(include),
         source=GitSource(root),
         scratch=LockedScratch(root.parent / "scratch"),
+        datasets=tuple(datasets),
         caches=caches,
         python=python,
     )

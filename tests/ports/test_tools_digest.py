@@ -1,5 +1,6 @@
 """What the digest of a check covers: what may change its result, and nothing else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,12 +78,82 @@ def test_tests_bear_on_what_runs_them(file: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["elsewhere.py", "README.md", "src/__pycache__/sums.pyc"])
-def test_other_files_bear_on_nothing(file: str, root: Path) -> None:
+def test_other_files_are_not_what_a_check_is_about(file: str, root: Path) -> None:
     before = digests(root)
 
     write(root, {file: "# another\n"})
 
     assert digests(root) == before
+
+
+def surroundings(root: Path, *datasets: str) -> str | None:
+    return a_toolbox(root, datasets=datasets).preset("tests").surroundings()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "elsewhere.py",
+        "README.md",
+        "conftest.py",
+        "data/few.csv",
+        "deep/er/setup.cfg",
+        "src/sums.py",
+    ],
+)
+def test_a_result_stands_for_every_file_that_git_does_not_ignore(file: str, root: Path) -> None:
+    write(root, {file: "before\n"})
+    first, again = surroundings(root), surroundings(root)
+
+    write(root, {file: "after!\n"})
+
+    assert first is not None
+    assert first == again
+    assert surroundings(root) != first
+
+
+@pytest.mark.parametrize(
+    "file", ["ignored.csv", "src/__pycache__/sums.pyc", ".git/x", "dvc.lock", "../beside.csv"]
+)
+def test_a_result_stands_whatever_becomes_of_what_is_no_part_of_the_project(
+    file: str, root: Path
+) -> None:
+    write(root, {".gitignore": "ignored.csv\n"})
+    before = surroundings(root)
+
+    write(root, {file: "another\n"})
+
+    assert surroundings(root) == before
+
+
+def test_a_dataset_counts_whether_or_not_git_ignores_it(root: Path) -> None:
+    write(root, {".gitignore": "/data/\n", "data/1.csv": "a\n", "data/notes.txt": "a\n"})
+    before = surroundings(root, "data/*.csv")
+
+    write(root, {"data/notes.txt": "b\n"})
+    with_other_notes = surroundings(root, "data/*.csv")
+    write(root, {"data/1.csv": "b\n"})
+
+    assert with_other_notes == before
+    assert surroundings(root, "data/*.csv") != before
+
+
+def test_a_large_file_counts_by_its_size_and_time(root: Path) -> None:
+    large = root / "large.bin"
+    with large.open("wb") as stream:
+        stream.truncate(1 << 25)
+    before = surroundings(root)
+
+    later = large.stat().st_mtime_ns + 1
+    os.utime(large, ns=(later, later))
+
+    assert surroundings(root) != before
+
+
+def test_no_result_stands_where_the_files_cannot_be_listed(root: Path) -> None:
+    (root / "elsewhere").symlink_to(root.parent)
+
+    assert surroundings(root) is None
 
 
 def test_becoming_executable_is_a_change(root: Path) -> None:

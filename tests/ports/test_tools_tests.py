@@ -166,13 +166,32 @@ def test_no_test_is_no_pass(tmp_path: Path) -> None:
 
 
 def test_tests_that_are_all_skipped_are_no_pass(tmp_path: Path) -> None:
-    skipped = "import pytest\n\npytestmark = pytest.mark.skip\n\n\ndef test_a():\n    pass\n"
+    skipped = (
+        "import pytest\n\n\n@pytest.mark.skip\ndef test_a():\n    pass\n\n\n"
+        "def test_b():\n    pytest.skip('no champion yet')\n"
+    )
     root = a_checked_project(tmp_path, {"src/a.py": "", "tests/code/test_a.py": skipped})
 
     result = check_tests(root)
 
-    assert (result.verdict, result.reason.code) == (Verdict.FAIL, "NO_TESTS")
-    assert "(1 skipped)" in result.reason.message
+    assert (result.verdict, result.reason.code) == (Verdict.INCONCLUSIVE, "TESTS_SKIPPED")
+    assert "each of the 2 tests in tests/code was skipped" in result.reason.message
+    assert found(result) == [
+        ("tests/code/test_a.py", 4, "test_a: unconditional skip"),
+        ("tests/code/test_a.py", 9, "test_b: no champion yet"),
+    ]
+
+
+def test_a_module_that_skips_itself_is_named(tmp_path: Path) -> None:
+    skipped = "import pytest\n\npytest.skip('no such thing here', allow_module_level=True)\n"
+    root = a_checked_project(tmp_path, {"src/a.py": "", "tests/code/test_a.py": skipped})
+
+    result = check_tests(root)
+
+    assert (result.verdict, result.reason.code) == (Verdict.INCONCLUSIVE, "TESTS_SKIPPED")
+    assert "the one test in tests/code was skipped" in result.reason.message
+    ((_, _, message),) = found(result)
+    assert message.endswith(": no such thing here")
 
 
 def test_what_tests_write_is_theirs_and_the_result_stands_for_what_was_there_before(

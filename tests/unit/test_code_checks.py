@@ -20,8 +20,11 @@ from triune.domain.verdict import Verdict
 
 
 def a_tally(*, passed: int = 1, failed: int = 0, skipped: int = 0) -> Tally:
-    failures = tuple(Finding(message=f"test {number}") for number in range(failed))
-    return Tally(passed=passed, failures=failures, skipped=skipped)
+    failures, skips = (
+        tuple(Finding(message=f"test {number}") for number in range(count))
+        for count in (failed, skipped)
+    )
+    return Tally(passed=passed, failures=failures, skipped=skips)
 
 
 def a_coverage(*, ran: int, possible: int) -> Coverage:
@@ -84,12 +87,23 @@ def test_failed_tests_fail_whatever_they_cover() -> None:
 
 
 def test_tests_none_of_which_ran_are_no_pass_whatever_they_cover() -> None:
-    judgement = judge_tests(
-        a_tally(passed=0, skipped=2), a_coverage(ran=4, possible=4), coverage_min=80
-    )
+    covered = a_coverage(ran=4, possible=4)
 
-    assert outcome(judgement) == (Verdict.FAIL, "NO_TESTS")
-    assert judgement.figures["skipped"] == 2
+    none = judge_tests(a_tally(passed=0), covered, coverage_min=80)
+    skipped = judge_tests(a_tally(passed=0, skipped=2), covered, coverage_min=80)
+
+    assert outcome(none) == (Verdict.FAIL, "NO_TESTS")
+    assert outcome(skipped) == (Verdict.INCONCLUSIVE, "TESTS_SKIPPED")
+    assert skipped.figures["skipped"] == 2
+    assert [finding.message for finding in skipped.findings] == ["test 0", "test 1"]
+    assert "each of the 2 tests in tests/code was skipped" in skipped.reason.message
+    assert "(test 0)" in skipped.reason.message
+
+
+def test_a_failure_beside_skips_is_a_failure() -> None:
+    judgement = judge_tests(a_tally(passed=0, failed=1, skipped=2), None)
+
+    assert outcome(judgement) == (Verdict.FAIL, "TESTS_FAILED")
 
 
 @pytest.mark.parametrize(

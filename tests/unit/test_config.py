@@ -147,7 +147,10 @@ def test_a_byte_order_mark_is_read_over(folder: Path) -> None:
 
 def test_a_problem_names_file_line_key_and_message(folder: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        read(folder, f"{HEAD}gate: {{metric: auc}}\n{MODEL}}}\n{DATA}code: {{\n  inclde: [src]}}\n")
+        read(
+            folder,
+            f"{HEAD}gate: {{metric: roc_auc}}\n{MODEL}}}\n{DATA}code: {{\n  inclde: [src]}}\n",
+        )
 
     assert refused.value.problems == (
         Problem(
@@ -424,6 +427,31 @@ def test_of_another_version_nothing_but_the_version_is_judged(
             "5: environments.b.listen: h:1 is where 'a' listens already",
         ),
         ("gate: {metric: roc_auc}\n", "3: gate: there is no `model:` to be gated"),
+        (
+            f"gate: {{metric: roc_auk}}\n{DATA}{MODEL}}}\n",
+            "3: gate.metric: there is no metric 'roc_auk' for binary models; did you mean 'roc_a",
+        ),
+        (
+            f"gate: {{metric: roc_auc}}\n{DATA}{MODEL.replace('binary', 'regression')}}}\n",
+            "3: gate.metric: there is no metric 'roc_auc' for regression models; known: mae, r2, ",
+        ),
+        (
+            f"gate: {{metric: roc_auc}}\n{DATA}{MODEL.replace('binary', 'multiclass')}}}\n",
+            "3: gate.metric: there is no metric 'roc_auc' for multiclass models; did you mean 'ro",
+        ),
+        (
+            DATA + MODEL + ",\n  floors: {accuracy: 0.5,\n    rmse: 3}}\n",
+            "6: model.floors.rmse: there is no metric 'rmse' for binary models",
+        ),
+        (
+            DATA + MODEL + ", slices: [{name: a, where: b},\n{name: b, where: b, floors: "
+            "{acuracy: 0.5}}]}\n",
+            "5: model.slices[1].floors.acuracy: there is no metric 'acuracy' for binary models; di",
+        ),
+        (
+            f"gate: {{metric: ROC}}\n{DATA}{MODEL}}}\n",
+            "3: gate.metric: expected the name of a metric such as roc_auc",
+        ),
         (
             "environments:\n  a:\n    listen: 'h:1'\n    strategy: instant\n    steps: [100]\n",
             "7: environments.a.steps: instant takes all traffic at once; remove them",

@@ -50,7 +50,7 @@ model:
   key: customer_id
   time: observed_at
 integration: {golden: 50}
-serve: {kind: model}
+serve: {kind: model, timeout_s: 2}
 """
 WITH_CHECKS = """\
 version: 1
@@ -70,6 +70,7 @@ model:
   artifact: models/model.joblib
   task: binary
   target: churned
+  compile: onnx
   floors: {roc_auc: 0.8}
   slices:
     - {name: large, where: seats > 9, min_rows: 40, required: true, floors: {roc_auc: 0.7}}
@@ -126,7 +127,7 @@ def test_a_project_is_told_in_the_words_of_the_operations(tmp_path: Path) -> Non
             time="observed_at",
         ),
         golden=50,
-        serve={"kind": "model"},
+        serve={"kind": "model", "timeout_s": 2},
     )
 
 
@@ -151,6 +152,7 @@ def test_what_is_to_be_checked_is_told_too(tmp_path: Path) -> None:
     assert spec.problem("data.suites.holdout[0]", "").line == 12
     assert spec.skew == SkewSpec(reference="train", against=("holdout",), psi_max=0.3)
     assert spec.model is not None
+    assert spec.model.compile == "onnx"
     assert spec.model.floors == {"roc_auc": 0.8}
     assert spec.model.slices == (
         SliceSpec(
@@ -268,7 +270,9 @@ def test_what_is_not_built_yet_is_refused_by_line_all_at_once(tmp_path: Path) ->
         require_available(read_settings(SAMPLE))
 
     said = str(refused.value).splitlines()
-    assert said[0] == "full_triune.yaml:20: model.compile: not available yet; remove it for now"
+    assert said[0] == (
+        "full_triune.yaml:30: integration.contract: not available yet; remove it for now"
+    )
     assert len(said) == len(refused.value.problems)
 
 
@@ -280,7 +284,7 @@ def test_what_is_not_built_yet_is_refused_by_line_all_at_once(tmp_path: Path) ->
         ("model.skops", "model", "9: model.artifact: an MLflow model folder is not available yet"),
         ("kind: model", "kind: app, app: 'a:b'", "15: serve.kind: serving an app is not available"),
         ("golden: 50", "contract: false", "14: integration.contract: not available yet"),
-        ("serve: {kind: model}", "notify: []", "15: notify: not available yet"),
+        ("serve: {kind: model, timeout_s: 2}", "notify: []", "15: notify: not available yet"),
     ],
 )
 def test_a_value_that_is_not_built_yet_is_refused(

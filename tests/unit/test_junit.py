@@ -49,6 +49,20 @@ def test_what_does_not_pass_is_a_failure_or_an_error(verdict: Verdict, kind: str
         assert fault.text == "a line"
 
 
+def test_what_had_nothing_to_judge_is_skipped_unless_it_vetoes() -> None:
+    reason = Reason(code="UNDERPOWERED", message="too few rows")
+
+    root = ET.fromstring(
+        junit_xml([a_result(reason=reason), a_result(Verdict.INCONCLUSIVE, reason=reason)])
+    )
+
+    assert [[each.tag for each in case] for case in root.iter("testcase")] == [
+        ["skipped"],
+        ["failure"],
+    ]
+    assert [root[0].get(kind) for kind in ("tests", "failures", "skipped")] == ["2", "1", "1"]
+
+
 def test_what_xml_cannot_write_is_replaced() -> None:
     said = Reason(code="WHY", message='row 3 holds "\x00\x1b\ud800" <&>')
 

@@ -1,8 +1,9 @@
 """The ports in one process's memory: complete, and forgotten when the process ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import BinaryIO
 
 from triune.domain.canonical import require_digest, sha256
@@ -20,18 +21,23 @@ class MemoryLedger:
         self._state = State()
         self._writing = Lock()
 
-    def append(self, drafts: Sequence[EventDraft], *, expected_version: int) -> tuple[Event, ...]:
+    def append(
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        expected_version: int,
+        unmoved: Mapping[str, int] = MappingProxyType({}),
+    ) -> tuple[Event, ...]:
         """Record events of one aggregate that stands at ``expected_version``, all or none."""
         if not drafts:
             return ()
         aggregate = drafts[0].aggregate
         with self._writing:
-            version = self.version(aggregate)
-            if version != expected_version:
-                raise ConcurrencyError(
-                    aggregate=aggregate, version=version, expected=expected_version
-                )
-            recorded = chain(drafts, head=self.head(), version=version)
+            for each, expected in {**unmoved, aggregate: expected_version}.items():
+                version = self.version(each)
+                if version != expected:
+                    raise ConcurrencyError(aggregate=each, version=version, expected=expected)
+            recorded = chain(drafts, head=self.head(), version=expected_version)
             changes = Changes(self._state)
             changes.apply(recorded)
             self._events += recorded

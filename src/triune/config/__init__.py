@@ -1,6 +1,7 @@
 """Reads ``triune.yaml`` and the process environment into typed values, and alone reads them."""
 
 from triune.config.availability import require_available
+from triune.config.memory import read_memory_limit
 from triune.config.model import Settings
 from triune.config.project import STATE_FOLDER, has_project, load_project, require_local
 from triune.config.reading import read_settings
@@ -14,6 +15,7 @@ __all__ = [
     "has_project",
     "json_schema",
     "load_project",
+    "read_memory_limit",
     "read_settings",
     "require_available",
     "require_local",

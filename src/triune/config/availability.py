@@ -36,7 +36,6 @@ PENDING: Final = (
         when=lambda value: not PurePosixPath(value).suffix,
         what="an MLflow model folder",
     ),
-    Pending(key="model.compile"),
     Pending(
         key="gate.reuse",
         when=lambda value: value != "count",
@@ -50,7 +49,6 @@ PENDING: Final = (
     Pending(key="integration.contract"),
     Pending(key="integration.load"),
     Pending(key="serve.kind", when=lambda value: value == "app", what="serving an app"),
-    Pending(key="serve.timeout_s"),
     Pending(key="monitor"),
     Pending(key="retrain"),
     Pending(key="notify"),

@@ -3,10 +3,12 @@
 It reads the plain document, so that one wrong value elsewhere hides no problem here.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from triune.config.document import Document, Location, as_lists
 from triune.config.model import StepSettings
+from triune.config.values import METRIC_SHAPE
 from triune.domain.canonical import Json
 from triune.domain.errors import Problem, nearest
 from triune.domain.expectations.catalogue import (
@@ -15,6 +17,7 @@ from triune.domain.expectations.catalogue import (
     find_signature,
 )
 from triune.domain.expectations.suite import Expectation
+from triune.stats.metric_names import METRIC_NAMES, refuse_metric
 
 NEEDED_DATASETS = ("train", "holdout")
 AT_ONCE = ("blue_green", "instant")
@@ -40,6 +43,7 @@ def cross_check(document: Document) -> list[Problem]:
             _deadlines,
             _error_rates,
             _gated_model,
+            _metrics,
         )
         for place, message in check(document)
     ]
@@ -224,6 +228,28 @@ def _error_rates(document: Document) -> _Findings:
 def _gated_model(document: Document) -> _Findings:
     if "gate" in document.value and "model" not in document.value:
         yield ("gate",), "there is no `model:` to be gated; add one, or remove the gate"
+
+
+def _metrics(document: Document) -> _Findings:
+    task = document.at(("model", "task"))
+    if not isinstance(task, str) or task not in METRIC_NAMES:
+        return
+    floors: list[Location] = [
+        ("model", "floors"),
+        *(
+            ("model", "slices", at, "floors")
+            for at in range(len(_list(document, ("model", "slices"))))
+        ),
+    ]
+    named: list[tuple[Location, Json]] = [
+        (("gate", "metric"), document.at(("gate", "metric"))),
+        *(((*place, name), name) for place in floors for name in _mapping(document, place)),
+    ]
+    for place, name in named:
+        # What could not be any metric's name is told where its shape is.
+        is_name = isinstance(name, str) and re.fullmatch(METRIC_SHAPE, name)
+        if is_name and (refused := refuse_metric(name, task=task)):
+            yield place, refused
 
 
 def _unknown(what: str, name: str, valid: Mapping[str, Json]) -> str:

@@ -256,7 +256,7 @@ class ModelServeSettings(_Section):
 
     kind: Literal["model"] = "model"
     """Serve the model by itself."""
-    timeout_s: Positive = 2
+    timeout_s: Positive = 30
     """Seconds within which a client is answered."""
 
 
@@ -269,7 +269,7 @@ class AppServeSettings(_Section):
     """The ASGI app, as module:name."""
     idempotent: tuple[Route, ...] = ()
     """Routes that are safe to ask twice, beside those that HTTP says are."""
-    timeout_s: Positive = 2
+    timeout_s: Positive = 30
     """Seconds within which a client is answered."""
 
 
@@ -335,6 +335,8 @@ class EnvironmentSettings(_Section):
     """Percent of the traffic at each step; rises to 100."""
     step: StepSettings | None = None
     analysis: AnalysisSettings | None = None
+    keep_warm_seconds: NotNegative = 3600
+    """Seconds for which the champion before goes on running after a promotion."""
 
 
 class MonitorSettings(_Section):

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from triune.config.availability import require_available
 from triune.config.document import as_lists, dotted
 from triune.config.model import (
+    AppServeSettings,
     CodeSettings,
     CommandPipelineSettings,
     CustomCheckSettings,
@@ -15,6 +16,7 @@ from triune.config.model import (
     EnvironmentSettings,
     ExpectationSettings,
     GateSettings,
+    ModelServeSettings,
     ModelSettings,
     Settings,
     SkewSettings,
@@ -22,6 +24,7 @@ from triune.config.model import (
     StepSettings,
 )
 from triune.config.reading import read_settings
+from triune.domain.canonical import Json
 from triune.domain.errors import ConfigError, NotAvailableYetError
 from triune.domain.expectations.suite import Expectation, Suite
 from triune.domain.project import (
@@ -119,7 +122,7 @@ def _project(settings: Settings) -> ProjectSpec:
         environments=tuple(
             _environment(name, each) for name, each in settings.environments.items()
         ),
-        serve={"kind": settings.serve.kind},
+        serve=_serve(settings.serve),
         lines={dotted(place): line for place, line in settings.document.lines.items()},
     )
 
@@ -175,6 +178,12 @@ def _dataset_format(path: str) -> Literal["parquet", "csv"]:
     return "csv" if path.endswith(".csv") else "parquet"
 
 
+def _serve(given: ModelServeSettings | AppServeSettings) -> Mapping[str, Json]:
+    # Only what is said: else a release would be another one once a default is.
+    said = {"timeout_s": given.timeout_s} if "timeout_s" in given.model_fields_set else {}
+    return {"kind": given.kind, **said}
+
+
 def _model(given: ModelSettings) -> ModelSpec:
     return ModelSpec(
         artifact=given.artifact,
@@ -183,6 +192,7 @@ def _model(given: ModelSettings) -> ModelSpec:
         target=given.target,
         key=given.key,
         time=given.time,
+        compile=given.compile,
         floors=given.floors,
         slices=tuple(
             SliceSpec(
@@ -246,6 +256,7 @@ def _environment(name: str, given: EnvironmentSettings) -> EnvironmentSpec:
                 on_deadline=OnDeadline(step.on_deadline),
                 bake_seconds=step.bake_seconds,
             ),
+            keep_warm_seconds=given.keep_warm_seconds,
         ),
         analysis=AnalysisRules(
             alpha=given.analysis.alpha if given.analysis else usual.alpha,

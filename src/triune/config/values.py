@@ -171,7 +171,8 @@ ExpectationType = Annotated[
         "the name of an expectation such as expect_column_values_to_not_be_null",
     ),
 ]
-Metric = Annotated[str, Shape("[a-z][a-z0-9_]*", "the name of a metric such as roc_auc")]
+METRIC_SHAPE: Final = "[a-z][a-z0-9_]*"
+Metric = Annotated[str, Shape(METRIC_SHAPE, "the name of a metric such as roc_auc")]
 Command = Annotated[str, Shape(_NOT_BLANK, "a command")]
 Condition = Annotated[str, Shape(_NOT_BLANK, "a condition such as is_enterprise = 1")]
 AppPath = Annotated[

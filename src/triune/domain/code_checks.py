@@ -29,6 +29,7 @@ class CodeReason(StrEnum):
     TESTS_FAILED = "TESTS_FAILED"
     COVERAGE_LOW = "COVERAGE_LOW"
     NO_TESTS = "NO_TESTS"
+    TESTS_SKIPPED = "TESTS_SKIPPED"
     COMMAND_PASSED = "COMMAND_PASSED"
     COMMAND_FAILED = "COMMAND_FAILED"
     TOOL_MISSING = "TOOL_MISSING"
@@ -38,11 +39,11 @@ class CodeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What became of tests; ``failures`` holds one finding for each that failed."""
+    """What became of tests: a finding for each that failed, and for each that was skipped."""
 
     passed: int
     failures: tuple[Finding, ...]
-    skipped: int
+    skipped: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,8 @@ def judge_tests(
 ) -> Judgement:
     """Pass where tests ran, none failed, and they ran enough of the code.
 
+    Where all were skipped it is INCONCLUSIVE: nothing failed, and nothing was tested.
+
     Parameters
     ----------
     coverage
@@ -120,7 +123,7 @@ def judge_tests(
     figures: dict[str, float] = {
         "passed": tally.passed,
         "failed": len(tally.failures),
-        "skipped": tally.skipped,
+        "skipped": len(tally.skipped),
     }
     if percent is not None:
         figures["coverage"] = percent
@@ -135,7 +138,8 @@ def judge_tests(
             figures=figures,
         )
     if not tally.passed:
-        return replace(judge_no_tests(asked, skipped=tally.skipped), figures=figures)
+        judgement = _judge_skipped(tally.skipped, asked) if tally.skipped else judge_no_tests(asked)
+        return replace(judgement, figures=figures)
     if coverage and coverage_min is not None and (percent is None or percent < coverage_min):
         return _judge(
             Verdict.FAIL,
@@ -144,18 +148,15 @@ def judge_tests(
             findings=_missing(coverage),
             figures=figures,
         )
-    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    skipped = f", {len(tally.skipped)} skipped" if tally.skipped else ""
     covered = "" if percent is None else f"; they ran {_percent(percent)} of the included code"
     message = f"{_count(tally.passed, 'test')} passed{skipped}{covered}"
     return _judge(Verdict.PASS, CodeReason.TESTS_PASSED, message, figures=figures)
 
 
-def judge_no_tests(asked: AskedTests = CODE_TESTS, *, skipped: int = 0) -> Judgement:
-    """Fail where there is no test, or none that ran."""
-    aside = f" ({skipped} skipped)" if skipped else ""
-    message = (
-        f"no test in {asked.path} ran{aside}, so nothing was tested; write one, or take {asked.by}"
-    )
+def judge_no_tests(asked: AskedTests = CODE_TESTS) -> Judgement:
+    """Fail where there is no test."""
+    message = f"no test in {asked.path} ran, so nothing was tested; write one, or take {asked.by}"
     return _judge(Verdict.FAIL, CodeReason.NO_TESTS, message)
 
 
@@ -199,6 +200,18 @@ def list_lines(lines: Iterable[int]) -> str:
         for _, run in groupby(numbered, key=lambda entry: entry[1] - entry[0])
     ]
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _judge_skipped(skipped: Sequence[Finding], asked: AskedTests) -> Judgement:
+    """Tell neither way where there are tests, and each chose not to run."""
+    each = "the one test" if len(skipped) == 1 else f"each of the {len(skipped)} tests"
+    return _judge(
+        Verdict.INCONCLUSIVE,
+        CodeReason.TESTS_SKIPPED,
+        f"{each} in {asked.path} was skipped, so nothing was tested ({skipped[0].message}); give "
+        f"them what they wait for, add one that runs, or take {asked.by}",
+        findings=skipped,
+    )
 
 
 def _judge(

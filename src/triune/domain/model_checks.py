@@ -48,6 +48,7 @@ class ModelReason(StrEnum):
     PREDICTIONS_INVALID = "PREDICTIONS_INVALID"
     PREDICTIONS_CONSTANT = "PREDICTIONS_CONSTANT"
     NOT_SCORED = "NOT_SCORED"
+    NOT_MET = "NOT_MET"
     FLOOR_HELD = "FLOOR_HELD"
     FLOOR_MISSED = "FLOOR_MISSED"
     FLOOR_UNSURE = "FLOOR_UNSURE"
@@ -176,6 +177,16 @@ def judge_not_scored() -> Judgement:
         Verdict.INCONCLUSIVE,
         ModelReason.NOT_SCORED,
         "there are no valid predictions to look at; see the check `predictions`",
+    )
+
+
+def judge_not_met() -> Judgement:
+    """Say that the predictions did not meet the labels."""
+    return _judge(
+        # The check of the holdout says why, once for all that is measured on it.
+        Verdict.INCONCLUSIVE,
+        ModelReason.NOT_MET,
+        "the predictions did not meet the labels; see the check `holdout`",
     )
 
 

@@ -18,7 +18,7 @@ def junit_xml(results: Sequence[CheckResult]) -> bytes:
     """Write results as JUnit XML, a test suite for each layer.
 
     FAIL is a failure and ERROR an error. So that it never passes silently, INCONCLUSIVE is a
-    failure of that type: JUnit has no word for it.
+    failure of that type: JUnit has no word for it. What had nothing to judge is skipped.
     """
     root = ET.Element("testsuites", name="triune")
     for layer in Layer:
@@ -29,9 +29,9 @@ def junit_xml(results: Sequence[CheckResult]) -> bytes:
         cases = [case for result in found for case in _cases(result)]
         suite.extend(cases)
         suite.set("tests", str(len(cases)))
-        for kind in ("failure", "error"):
+        for kind, counted in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
             count = sum(case.find(kind) is not None for case in cases)
-            suite.set(f"{kind}s", str(count))
+            suite.set(counted, str(count))
         suite.set("time", f"{sum(result.seconds for result in found):.3f}")
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
@@ -46,6 +46,7 @@ def _cases(result: CheckResult) -> Iterator[ET.Element]:
         seconds=result.seconds,
         message=result.reason.message,
         told="\n".join(finding.message for finding in result.findings),
+        is_judged=result.status == result.verdict,
     )
     for each in result.details.get("expectations", {}).get("results", ()):
         yield _case(
@@ -74,6 +75,7 @@ def _case(  # noqa: PLR0913 - each says another thing
     message: str,
     told: str,
     seconds: float = 0.0,
+    is_judged: bool = True,
 ) -> ET.Element:
     case = ET.Element(
         "testcase",
@@ -85,6 +87,8 @@ def _case(  # noqa: PLR0913 - each says another thing
         kind = "error" if verdict is Verdict.ERROR else "failure"
         fault = ET.SubElement(case, kind, type=str(verdict), message=_writable(message))
         fault.text = _writable(told)
+    elif not is_judged:
+        ET.SubElement(case, "skipped", message=_writable(message))
     return case
 
 

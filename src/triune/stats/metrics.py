@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,9 @@ from triune.stats.inputs import (
     require_length,
 )
 from triune.stats.interval import Range
+from triune.stats.metric_names import Task, refuse_metric
 from triune.stats.ranking import AveragePrecision, MacroAverage, RocAuc
 from triune.stats.statistic import Statistic, SumStatistic, value_of
-
-Task = Literal["binary", "multiclass", "regression"]
 
 _Maker = Callable[[npt.ArrayLike, npt.ArrayLike], Statistic]
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
@@ -80,14 +78,9 @@ def find_metric(name: str, *, task: Task) -> Metric:
     UnknownMetricError
         Where there is none of that name for the task; the message lists those that are.
     """
-    known = {metric.name: metric for metric in METRICS if metric.task == task}
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
-        raise UnknownMetricError(
-            f"there is no metric {name!r} for {task} models"
-            f"{f'; did you mean {close[0]!r}?' if close else ''}; known: {', '.join(sorted(known))}"
-        )
-    return known[name]
+    if refused := refuse_metric(name, task=task):
+        raise UnknownMetricError(refused)
+    return next(each for each in METRICS if (each.name, each.task) == (name, task))
 
 
 def _roc_auc(truth: npt.ArrayLike, scores: npt.ArrayLike) -> Statistic:

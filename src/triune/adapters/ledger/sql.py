@@ -1,9 +1,9 @@
 """The ledger in a SQL database: SQLite in a file by default, PostgreSQL by its address."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 import msgspec
@@ -80,19 +80,24 @@ class SqlLedger:
         """Close every connection to the database."""
         self._database.close()
 
-    def append(self, drafts: Sequence[EventDraft], *, expected_version: int) -> tuple[Event, ...]:
+    def append(
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        expected_version: int,
+        unmoved: Mapping[str, int] = MappingProxyType({}),
+    ) -> tuple[Event, ...]:
         """Record events of one aggregate that stands at ``expected_version``, all or none."""
         if not drafts:
             return ()
         aggregate = drafts[0].aggregate
         with self._database.writing() as connection:
             last = self._lock(connection)
-            version = _version(connection, aggregate)
-            if version != expected_version:
-                raise ConcurrencyError(
-                    aggregate=aggregate, version=version, expected=expected_version
-                )
-            recorded = chain(drafts, head=last, version=version)
+            for each, expected in {**unmoved, aggregate: expected_version}.items():
+                version = _version(connection, each)
+                if version != expected:
+                    raise ConcurrencyError(aggregate=each, version=version, expected=expected)
+            recorded = chain(drafts, head=last, version=expected_version)
             connection.execute(insert(events), [_row(event) for event in recorded])
             _move_head(connection, recorded[-1])
             changes = Changes(_Stored(connection))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -13,7 +14,10 @@ from triune.ports import Source
 CODE_TESTS: Final = "tests/code"
 _TESTS: Final = "tests"
 _STUB: Final = ".pyi"
+_DVC_LOCK: Final = "dvc.lock"
 _PYTHON: Final = frozenset({".py", _STUB})
+# Beyond so many bytes a file is told by its size and the time of its last change.
+_LARGE: Final = 1 << 24
 # In the project, in the folders above what is included, and above the project, where tools look
 # too. More than each tool reads, which costs at worst a check that need not have been run again.
 _SETTINGS: Final = (
@@ -39,11 +43,15 @@ _SETTINGS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The code of the project at ``root`` (absolute), as ``code.include`` names it."""
+    """The code of the project at ``root`` (absolute), as ``code.include`` names it.
+
+    ``datasets`` are the paths (or globs) of its data, which its tests may open.
+    """
 
     root: Path
     include: tuple[str, ...]
     source: Source
+    datasets: tuple[str, ...] = ()
 
     def python_files(self) -> tuple[str, ...]:
         """List the included Python files: POSIX paths inside the project, ordered.
@@ -111,6 +119,26 @@ class Code:
                 found[name] = _describe(path)
         return found
 
+    def surroundings(self) -> Json | None:
+        """List every file of the project that git has or would have, and its datasets.
+
+        Each with its sha256, or where it is large with its size and when it last changed. None
+        where they cannot be listed or read: something of them leads elsewhere.
+        """
+        try:
+            names = set(self.source.files(["."]))
+            for pattern in self.datasets:
+                found = (path for path in self.root.glob(pattern) if path.is_file())
+                names |= {path.relative_to(self.root) for path in found}
+            return {
+                name.as_posix(): _stamp(self.root / name)
+                for name in sorted(names)
+                # The pipeline writes it anew after the checks, and says nothing that bears on them.
+                if name.name != _DVC_LOCK
+            }
+        except SourceError:
+            return None
+
     def _tests(self, folder: str) -> tuple[str, ...]:
         try:
             return tuple(path.as_posix() for path in self.source.files([folder]))
@@ -130,8 +158,23 @@ class Code:
 
 
 def _describe(path: Path) -> Json:
-    try:
+    with _readable(path):
         return [sha256(path.read_bytes()), bool(path.stat().st_mode & 0o100)]
+
+
+def _stamp(path: Path) -> Json:
+    with _readable(path):
+        status = path.stat()
+        if status.st_size > _LARGE:
+            # As text: no float holds so many digits.
+            return [status.st_size, str(status.st_mtime_ns)]
+    return _describe(path)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SourceError(
             f"cannot read {path}: {error.strerror}; make it readable, or remove it"

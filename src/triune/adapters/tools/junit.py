@@ -11,6 +11,8 @@ from triune.domain.code_checks import Tally
 from triune.domain.evidence import Finding
 
 _COLLECTING: Final = "collection failure"
+_NOT_COLLECTED: Final = "collection skipped"
+_WHY_SKIPPED: Final = re.compile(r"Skipped: (.+)['\"]\)$")
 _ENTRY: Final = re.compile(r"^(?P<file>[^\n]+?):(?P<line>\d+): ", re.MULTILINE)
 _SYNTAX: Final = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
 _SAID: Final = re.compile(r"^E +(.+)$", re.MULTILINE)
@@ -24,7 +26,7 @@ def read_junit(content: bytes, *, inside: Callable[[str], str]) -> Tally:
     ValueError
         A test began and did not end.
     """
-    passed, skipped, failures = 0, 0, []
+    passed, skipped, failures = 0, [], []
     # Written by the user's own tests, which can do worse than write an odd report.
     for case in ET.fromstring(content).iter("testcase"):  # noqa: S314 - see above
         if "name" not in case.attrib:
@@ -32,11 +34,11 @@ def read_junit(content: bytes, *, inside: Callable[[str], str]) -> Tally:
         failed = next((each for each in case if each.tag in {"failure", "error"}), None)
         if failed is not None:
             failures.append(_failure(case, failed, inside=inside))
-        elif case.find("skipped") is not None:
-            skipped += 1
+        elif (left_out := case.find("skipped")) is not None:
+            skipped.append(_skip(case, left_out, inside=inside))
         else:
             passed += 1
-    return Tally(passed=passed, failures=tuple(failures), skipped=skipped)
+    return Tally(passed=passed, failures=tuple(failures), skipped=tuple(skipped))
 
 
 def _failure(case: ET.Element, failed: ET.Element, *, inside: Callable[[str], str]) -> Finding:
@@ -47,6 +49,18 @@ def _failure(case: ET.Element, failed: ET.Element, *, inside: Callable[[str], st
     file = inside(case.get("file", CODE_TESTS))
     return Finding(
         message=f"{_title(case, file)}: {message}", file=file, line=_line(case, body, file, inside)
+    )
+
+
+def _skip(case: ET.Element, skipped: ET.Element, *, inside: Callable[[str], str]) -> Finding:
+    file = inside(case.get("file", CODE_TESTS))
+    why = skipped.get("message", "").strip()
+    if why == _NOT_COLLECTED:
+        why = (_WHY_SKIPPED.findall(skipped.text or "") or [why])[-1]
+    return Finding(
+        message=f"{_title(case, file)}: {why or 'it does not say why'}",
+        file=file,
+        line=_start_of(case),
     )
 
 
@@ -68,5 +82,9 @@ def _line(case: ET.Element, body: str, file: str, inside: Callable[[str], str]) 
         ]
         if lines:
             return lines[-1]
+    return _start_of(case)
+
+
+def _start_of(case: ET.Element) -> int | None:
     # Counted from 0 there.
     return int(case.attrib["line"]) + 1 if "line" in case.attrib else None

@@ -222,11 +222,10 @@ class CodeTool:
         return self._kind.is_reusable
 
     def digest(self) -> str:
-        """Digest what the check would read now.
+        """Digest what the check is about now.
 
         That is the included code (and its tests, where they are run), settings of tools, the
-        Python and all that is installed for it. Settings that lie elsewhere and are only named
-        by these, as by ``extend`` in ruff's, are not seen.
+        Python and all that is installed for it.
         """
         document = {
             "format": 1,
@@ -237,6 +236,14 @@ class CodeTool:
             "files": self._code.contents(with_tests=self._kind.reads_tests),
         }
         return sha256(canonical_json(document))
+
+    def surroundings(self) -> str | None:
+        """Digest what else it may read: a file that a test opens, settings that settings name.
+
+        That is all of the project but what git ignores; None where it cannot be listed.
+        """
+        files = self._code.surroundings()
+        return None if files is None else sha256(canonical_json(files))
 
     def judge(self, progress: Progress) -> Judgement:
         """Run the check to a verdict; what keeps its program from one is an ERROR."""

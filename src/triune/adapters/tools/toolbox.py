@@ -31,6 +31,8 @@ class Toolbox:
     ----------
     include
         What ``code.include`` names.
+    datasets
+        Paths (or globs) of the project's data, which its tests may open.
     caches
         A folder for what tools keep from run to run; where it is None they keep nothing.
     python
@@ -44,10 +46,11 @@ class Toolbox:
         include: tuple[str, ...],
         source: Source,
         scratch: Scratch,
+        datasets: tuple[str, ...] = (),
         caches: Path | None = None,
         python: str | None = None,
     ) -> None:
-        self._code = Code(root=root.resolve(), include=include, source=source)
+        self._code = Code(root=root.resolve(), include=include, source=source, datasets=datasets)
         self._scratch = scratch
         self._caches = caches
         self._interpreter = Interpreter(python) if python else Interpreter()
