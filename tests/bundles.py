@@ -11,6 +11,7 @@ from pathlib import Path
 
 from triune.domain.canonical import sha256
 from triune.domain.manifest import (
+    CompiledRef,
     Field,
     FileRef,
     Manifest,
@@ -50,6 +51,8 @@ def a_bundle(
     time: str | None = None,
     serve: Mapping[str, float] | None = None,
     golden: bytes | None = None,
+    compiled: CompiledRef | None = None,
+    compiled_content: bytes = b"",
 ) -> ABundle:
     """Lay a release out; without ``outputs`` it is a draft."""
     code_tree = _write_tree(
@@ -69,6 +72,7 @@ def a_bundle(
             target="target",
             key=key,
             time=time,
+            compiled=compiled,
         ),
         golden=None if golden is None else sha256(golden),
         signature=Signature(inputs=tuple(inputs), outputs=outputs or Outputs()),
@@ -77,6 +81,8 @@ def a_bundle(
     )
     if golden is not None:
         (folder / "golden.jsonl").write_bytes(golden)
+    if compiled is not None:
+        (folder / "compiled.onnx").write_bytes(compiled_content)
     (folder / "manifest.json").write_bytes(manifest.content)
     return ABundle(folder=folder, release=manifest.release_id)
 

@@ -62,14 +62,19 @@ def add_release(context: Context, release: str, *, verdict: str | None = "PASS")
     }
     record(context, f"release:{release}", EventKind.RELEASE_CUT, data)
     if verdict is not None:
-        finished = {
-            "release": release,
-            "verdict": verdict,
-            "reasons": [{"code": "AS_IT_WAS", "message": ""}],
-            "commit": "c" * 40,
-            "dirty": False,
-        }
-        record(context, "project:visits", EventKind.RUN_FINISHED, finished)
+        judged(context, release, verdict)
+
+
+def judged(context: Context, release: str, verdict: str) -> None:
+    """Record that a run of a release came to its end."""
+    finished = {
+        "release": release,
+        "verdict": str(verdict),
+        "reasons": [{"code": "AS_IT_WAS", "message": ""}],
+        "commit": "c" * 40,
+        "dirty": False,
+    }
+    record(context, "project:visits", EventKind.RUN_FINISHED, finished)
 
 
 def prune(context: Context, release: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,13 @@ from triune.domain.expectations.outcome import ResultFormat, SuiteOutcome
 from triune.domain.expectations.suite import Suite
 from triune.domain.manifest import Field, Outputs
 from triune.domain.profile import DatasetProfile
+from triune.domain.project import EnvironmentSpec
 from triune.domain.projection import R
+from triune.domain.rollout.routing import Applied, Breaker, Routing
+
+if TYPE_CHECKING:
+    # It stands on the mathematics of rollouts, which few commands need.
+    from triune.domain.rollout.watch import Reading
 
 Preset = Literal["lint", "types", "tests", "security"]
 """A check of the code that Triune knows."""
@@ -40,13 +46,24 @@ class Clock(Protocol):
 class Ledger(Protocol):
     """The append-only record of what happened, and what it adds up to."""
 
-    def append(self, drafts: Sequence[EventDraft], *, expected_version: int) -> tuple[Event, ...]:
+    def append(
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        expected_version: int,
+        unmoved: Mapping[str, int] = ...,
+    ) -> tuple[Event, ...]:
         """Record events of one aggregate that stands at ``expected_version``, all or none.
+
+        Parameters
+        ----------
+        unmoved
+            Other aggregates that the events rest on, at the versions that they must stand at.
 
         Raises
         ------
         ConcurrencyError
-            The aggregate stands at another version.
+            One of them stands at another version.
         LedgerError
             The events could not be recorded; none of them was.
         """
@@ -401,6 +418,15 @@ class Predictions:
         return hashed.hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compilation:
+    """A compiled model: its bytes, the steps that it is made of, and those before them."""
+
+    content: bytes
+    compiled: tuple[str, ...]
+    python: tuple[str, ...]
+
+
 class Worker(Protocol):
     """A process of its own that runs one release, with that release's code, model and files."""
 
@@ -417,6 +443,17 @@ class Worker(Protocol):
         ------
         WorkerError
             The model raised, answered with something invalid, or the process died.
+        """
+
+    def compile(self, source: Path) -> "Compilation":
+        """Compile the model to ONNX, tried on the rows of an Arrow IPC file of its inputs.
+
+        Raises
+        ------
+        ModelError
+            It cannot be compiled, not even its last step, or what that takes is not installed.
+        WorkerError
+            The process died.
         """
 
     def predict(self, requests: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
@@ -526,8 +563,10 @@ class Installation(Protocol):
     def versions(self) -> dict[str, str]:
         """List installed packages: normalised name to version."""
 
-    def needed(self, sources: Sequence[Path]) -> dict[str, str]:
+    def needed(self, sources: Sequence[Path], *, also: Sequence[str] = ()) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
+
+        So are packages that are needed ``also``, where they are installed.
 
         Triune is left out, and what only Triune needs, unless the files import that too.
 
@@ -577,13 +616,16 @@ class Tool(Protocol):
         """
 
     def digest(self) -> str:
-        """Digest what the check would read now: code, settings, the tool, what is installed.
+        """Digest what the check is about now: code, settings, the tool, what is installed.
 
         Raises
         ------
         SourceError
             The code cannot be listed, or read.
         """
+
+    def surroundings(self) -> str | None:
+        """Digest what else it may read in the project now; None where nobody can tell."""
 
     def judge(self, progress: Progress) -> Judgement:
         """Run the check to a verdict; a tool that is missing, breaks or hangs is an ERROR.
@@ -645,4 +687,140 @@ class RunLock(Protocol):
         ------
         BusyError
             ``wait`` is false and another process holds it; the message says which.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRelease:
+    """A release as the traffic process runs it.
+
+    ``reason`` says why it failed, where it did.
+    """
+
+    release: str
+    state: Literal["starting", "ready", "failed", "stopping"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What the traffic process of an environment says of itself.
+
+    Parameters
+    ----------
+    life
+        Which of its lives it is: another after each start.
+    routing
+        The order in force.
+    applied
+        What it does, which the breaker may have changed.
+    cursor
+        Where the log of outcomes ends.
+    """
+
+    life: str
+    url: str
+    routing: Routing
+    applied: Applied
+    breaker: Breaker | None
+    releases: tuple[RunningRelease, ...]
+    cursor: int
+
+    def find(self, release: str) -> RunningRelease | None:
+        """Find a release among those that run, or are to."""
+        return next((each for each in self.releases if each.release == release), None)
+
+
+class TrafficRouter(Protocol):
+    """Carries the traffic of one environment, in a process that outlives ours."""
+
+    @property
+    def bundles(self) -> Path:
+        """The folder that releases are laid out in, each in one of its id."""
+
+    def is_running(self) -> bool:
+        """Tell whether the process is there, whether or not it answers."""
+
+    def start(self) -> None:
+        """Start the process, unless it is there.
+
+        Raises
+        ------
+        TrafficError
+            It cannot be started, or ended at once; the message says why.
+        """
+
+    def stop(self) -> None:
+        """Have it answer what it was asked, and end; nothing happens where it is not there."""
+
+    def look(self) -> Traffic | None:
+        """Ask what it does; None where it does not answer."""
+
+    def run(self, releases: Mapping[str, Path]) -> None:
+        """Have releases run, by the bundles that they are laid out in, and no others.
+
+        Raises
+        ------
+        TrafficError
+            It does not answer, or refuses: a release that the order in force names cannot go.
+        """
+
+    def apply(self, routing: Routing) -> None:
+        """Order where requests go; to order the same twice is to order it once.
+
+        Raises
+        ------
+        TrafficError
+            It does not answer, or refuses: it followed a newer order, or a release is not ready.
+        """
+
+    def read(self, *, after: int) -> "Reading | None":
+        """Read the log of outcomes beyond a cursor; None where the process does not answer."""
+
+
+class DataPlanes(Protocol):
+    """The traffic processes of a project's environments."""
+
+    def of(self, environment: EnvironmentSpec) -> TrafficRouter:
+        """Reach the one of an environment."""
+
+
+class WatchMemory(Protocol):
+    """Keeps what a controller knows of an environment's traffic."""
+
+    def find(self, environment: str) -> Json | None:
+        """Find what was kept last; None where there is nothing, or it is damaged."""
+
+    def keep(self, environment: str, watch: Json) -> None:
+        """Keep it, whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            It could not be written.
+        """
+
+
+class ControllerProcess(Protocol):
+    """The process that moves a project's rollouts, in the background."""
+
+    def is_running(self) -> bool:
+        """Tell whether one works in the project."""
+
+    def start(self) -> None:
+        """Start one, and wait until it works.
+
+        Raises
+        ------
+        TriuneError
+            It ended at once, or does not come to work; the message says why.
+        """
+
+    def stop(self) -> None:
+        """Have the one that works here end; nothing happens where none does.
+
+        Raises
+        ------
+        TriuneError
+            It goes on all the same.
         """

@@ -34,6 +34,7 @@ class InMemory:
     table: pa.Table
     rows_a_batch: int = 3
     reads: list[tuple[str, ...]] = field(default_factory=list)
+    sql_files: Sequence[tuple[Path, int]] = ()
 
     @property
     def rows(self) -> int:
@@ -849,6 +850,37 @@ class TestDocument:
                 "data has no column 'nope'; the columns are 'x', 's'; correct the name"
             ),
         ]
+
+
+class TestNothingToMeasure:
+    @pytest.mark.parametrize("values", [[5], [5, 5, 5], [5.0, None], [1.0, float("inf"), 2.0]])
+    def test_where_there_is_no_deviation_nothing_is_too_far_from_the_mean(
+        self, values: list[Any]
+    ) -> None:
+        outcome = one(
+            {"x": values}, expect("column_value_z_scores_to_be_less_than", column="x", threshold=1)
+        )
+
+        assert outcome.verdict is Verdict.PASS
+        assert counts(outcome)[2] == 0
+
+    def test_of_no_rows_no_share_has_a_value(self) -> None:
+        outcome = one(
+            {"x": pa.array([], pa.int64())},
+            expect("column_proportion_of_non_null_values_to_be_between", column="x", min_value=0),
+        )
+
+        assert outcome.verdict is Verdict.PASS
+        assert outcome.observed["observed_value"] == 0
+
+    def test_a_missing_value_among_those_that_must_occur_never_does(self) -> None:
+        outcome = one(
+            {"x": [1, None]},
+            expect("column_distinct_values_to_contain_set", column="x", value_set=[1, None]),
+        )
+
+        assert outcome.verdict is Verdict.FAIL
+        assert outcome.observed["partial_missing_list"] == [None]
 
 
 class TestFiles:

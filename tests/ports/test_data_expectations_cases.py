@@ -11,9 +11,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from triune.adapters.data.expectations.engine import evaluate
+from triune.adapters.data.expectations.placed import Table
+from triune.adapters.data.parquet import ParquetTable
 from triune.domain.expectations.outcome import ResultFormat
 from triune.domain.expectations.suite import read_suite
 
@@ -32,6 +35,7 @@ class InMemory:
     """An Arrow table, in batches of few rows, as files come in several."""
 
     table: pa.Table
+    sql_files: Sequence[tuple[Path, int]] = ()
 
     @property
     def rows(self) -> int:
@@ -67,6 +71,12 @@ def as_table(case: Any) -> InMemory:
     return InMemory(pa.Table.from_pandas(frame, preserve_index=False))
 
 
+def as_file(table: InMemory, path: Path) -> ParquetTable:
+    """Write a table in small groups of rows, for SQL to read by itself."""
+    pq.write_table(table.table, path, row_group_size=3)
+    return ParquetTable([path])
+
+
 def as_bag(values: list[Any]) -> Counter[str]:
     """Count values in no order, 1 like 1.0."""
     numbers = json.loads(json.dumps(values), parse_int=float)
@@ -84,12 +94,15 @@ def is_near(seen: Any, expected: Any, tolerance: float = 1e-9) -> bool:
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="Great Expectations' own cases are not here")
+@pytest.mark.parametrize("reads", ["rows", "files"])
 @pytest.mark.parametrize("case", read_cases(), ids=lambda case: case["id"])
-def test_the_outcome_is_that_of_great_expectations(case: Any) -> None:
+def test_the_outcome_is_that_of_great_expectations(case: Any, reads: str, tmp_path: Path) -> None:
     document = {"type": case["expectation_type"], "kwargs": case["kwargs"]}
     suite = read_suite({"name": case["title"], "expectations": [document]})
 
-    outcome = evaluate(as_table(case), suite, now=NOW, result_format=ResultFormat.COMPLETE)
+    held = as_table(case)
+    table: Table = as_file(held, tmp_path / "a.parquet") if reads == "files" else held
+    outcome = evaluate(table, suite, now=NOW, result_format=ResultFormat.COMPLETE)
 
     (result,) = outcome.document["results"]
     told, expected = result["result"], case["observed"]

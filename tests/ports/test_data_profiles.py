@@ -32,6 +32,7 @@ class InMemory:
     def __init__(self, columns: dict[str, Any]) -> None:
         self.table = pa.table(columns)
         self.reads: list[str] = []
+        self.sql_files: Sequence[tuple[Path, int]] = ()
 
     @property
     def rows(self) -> int:

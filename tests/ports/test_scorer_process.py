@@ -24,7 +24,13 @@ from tests.bundles import PYTHON, ABundle, a_bundle, a_call, pickled
 from tests.processes import children, is_alive, wait_until, written_pid
 
 from triune.adapters.scorer.process import LAST_LINES, ProcessScorer, ProcessWorker
-from triune.domain.errors import ModelError, RuntimeMismatchError, TamperedError, WorkerError
+from triune.domain.errors import (
+    ModelError,
+    RuntimeMismatchError,
+    TamperedError,
+    WorkerError,
+    WorkerKilledError,
+)
 from triune.domain.manifest import Field, FieldType, Outputs
 from triune.domain.worker_launch import worker_command
 
@@ -78,9 +84,14 @@ def worker_of(bundle: ABundle, **options: float) -> Iterator[ProcessWorker]:
 
 def failure(bundle: ABundle, **options: float) -> str:
     """Ask a release whose worker must not survive, or answer; say what went wrong."""
+    return str(fault(bundle, **options))
+
+
+def fault(bundle: ABundle, **options: float) -> WorkerError:
+    """Ask a release whose worker must not survive, or answer."""
     with worker_of(bundle, **options) as worker, pytest.raises(WorkerError) as caught:
         worker.predict([{"x": 1.0}])
-    return str(caught.value)
+    return caught.value
 
 
 def open_descriptors() -> set[str]:
@@ -463,6 +474,29 @@ def test_code_that_ends_its_worker_is_a_fault_with_the_last_that_it_printed(
     assert last in message
 
 
+@pytest.mark.parametrize(
+    ("at_predict", "is_sent"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", True),
+        ("os.kill(os.getpid(), signal.SIGTERM)", True),
+        ("time.sleep(1000)", True),
+        ("raise KeyboardInterrupt", False),
+        ("import faulthandler; faulthandler._sigsegv()", False),
+        ("os._exit(3)", False),
+        ("raise MemoryError", False),
+    ],
+)
+def test_what_the_code_did_itself_is_told_from_what_was_done_to_its_worker(
+    tmp_path: Path, at_predict: str, is_sent: bool
+) -> None:
+    bundle = a_release(tmp_path / "bundle", at_predict=at_predict)
+
+    raised = fault(bundle, timeout_s=1.5 if "sleep" in at_predict else 60.0)
+
+    assert isinstance(raised, WorkerKilledError) == is_sent
+    assert ("run it again" in str(raised)) == is_sent
+
+
 def test_code_that_hangs_is_killed_when_its_time_is_up(tmp_path: Path) -> None:
     at_predict = "print('asleep', flush=True)\ntime.sleep(1000)"
     bundle = a_release(tmp_path / "bundle", at_predict=at_predict)
@@ -494,7 +528,7 @@ def test_a_worker_killed_from_outside_amid_a_score_is_a_fault(tmp_path: Path) ->
     with (
         subprocess.Popen(["/bin/sh", "-c", killing]),
         worker_of(bundle) as worker,
-        pytest.raises(WorkerError, match=r"was killed \(SIGKILL"),
+        pytest.raises(WorkerKilledError, match=r"was killed \(SIGKILL.*run it again"),
     ):
         worker.score(source)
 

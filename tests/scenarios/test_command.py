@@ -11,7 +11,8 @@ import pytest
 from tests.projects import a_project, triune, triune_json
 
 from triune.domain.errors import UsageError
-from triune.gateway.serve import Served, Service, serve
+from triune.gateway.fleet import Served
+from triune.gateway.serve import Service, serve
 
 COMMAND = (sys.executable, "-m", "triune.cli")
 # Reports each module that is about to be imported, and waits for an answer at one of them.
@@ -65,7 +66,7 @@ def test_an_error_that_nobody_reads_ends_it_as_quietly(project: Path, unread: in
     assert finished.returncode == 128 + signal.SIGPIPE
 
 
-@pytest.mark.parametrize("module", ["typer", "triune.cli.release", "sqlalchemy", "duckdb"])
+@pytest.mark.parametrize("module", ["typer", "triune.cli.release", "sqlalchemy", "fsspec"])
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "ImportError('no multiarray')"])
 def test_ctrl_c_while_something_is_imported_is_an_interruption(
     project: Path, module: str, raised: str

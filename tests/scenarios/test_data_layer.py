@@ -45,6 +45,10 @@ def write_visits(path: Path, rows: int, *, seed: int, pages: int = 6) -> None:
     path.write_text("visit_id,pages,device,clicked\n" + "".join(lines))
 
 
+def lines_of(project: Path) -> list[str]:
+    return (project / "data" / "holdout.csv").read_text().splitlines()
+
+
 def with_production(project: Path, *, rows: int, pages: int = 6) -> None:
     edit(project / "triune.yaml", DATASETS, WITH_PRODUCTION + SKEW)
     write_visits(project / "data" / "train.csv", 2000, seed=1)
@@ -61,6 +65,47 @@ def checks(project: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any
     finished = triune(project, "check", "data", *arguments, "--json")
     (layer,) = json.loads(finished.stdout)["layers"]
     return finished.returncode, {each["name"]: each for each in layer["checks"]}
+
+
+class TestLabels:
+    @pytest.mark.parametrize("has_key", [True, False])
+    def test_a_row_of_the_holdout_without_a_label_ends_the_run_before_training(
+        self, project: Path, has_key: bool
+    ) -> None:
+        write_visits(project / "data" / "holdout.csv", 20, seed=3)
+        edit(project / "data" / "holdout.csv", lines_of(project)[8], "holdout7,2,phone,")
+        edit(project / "data" / "holdout.csv", lines_of(project)[13], "holdout12,2,phone,")
+        if not has_key:
+            edit(project / "triune.yaml", "  key: visit_id\n", "")
+
+        code, found = checks(project)
+        report = json.loads(triune(project, "run", "--json").stdout)
+
+        labelled = found["holdout labelled"]
+        assert (code, labelled["reason"]["code"]) == (1, "LABELS_MISSING")
+        whose = ", visit_id = 'holdout7'" if has_key else ""
+        assert (
+            f"2 of the holdout's 20 rows (the first is row 7{whose}) have no value in the "
+            in (labelled["reason"]["message"])
+        )
+        assert [each["row"] for each in labelled["findings"]] == [7, 12]
+        assert report["release"] is None
+        assert report["reasons"][0]["code"] == "LABELS_MISSING"
+
+    def test_a_label_that_is_added_is_seen(self, project: Path) -> None:
+        write_visits(project / "data" / "holdout.csv", 20, seed=3)
+        whole = lines_of(project)[8]
+        edit(project / "data" / "holdout.csv", whole, "holdout7,2,phone,")
+        _, before = checks(project)
+
+        edit(project / "data" / "holdout.csv", "holdout7,2,phone,", whole)
+        _, after = checks(project)
+
+        assert before["holdout labelled"]["verdict"] == "FAIL"
+        assert after["holdout labelled"]["reason"] == {
+            "code": "HOLDOUT_LABELLED",
+            "message": "each of the holdout's 20 rows has a value in 'clicked'",
+        }
 
 
 class TestSuites:
@@ -134,6 +179,25 @@ class TestSuites:
         assert (code, list(found)) == (0, ["holdout"])
         assert found["holdout"]["details"]["expectations"]["suite_name"] == "other"
 
+    def test_a_limit_of_memory_is_kept_to_and_has_to_be_one(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        say(project, SUITES)
+
+        limited = triune(project, "check", "data", "--memory-limit", "100MB", "--force")
+        refused = refusal(project, "check", "data", "--memory-limit", "much")
+        monkeypatch.setenv("TRIUNE_MEMORY_LIMIT", "1MB")
+
+        assert (
+            limited.returncode
+            == triune(project, "check", "data", "--memory-limit", "1GB").returncode
+        )
+        assert "--memory-limit is 'much'; write a number and its unit" in refused
+        assert "TRIUNE_MEMORY_LIMIT is '1MB', too little" in refusal(
+            project, "data", "profile", "train"
+        )
+        assert not list((project / ".triune" / "scratch").glob("*"))
+
     @pytest.mark.parametrize("layers", [[], ["code"], ["data", "code"]])
     def test_a_selection_is_for_the_data_layer_alone(
         self, project: Path, monkeypatch: pytest.MonkeyPatch, layers: list[str]
@@ -179,7 +243,7 @@ class TestReports:
 
         assert finished.returncode == 1
         (suite,) = ET.parse(report).getroot()
-        assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("data", "4", "2")
+        assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("data", "5", "2")
         cases = {case.get("name"): case for case in suite}
         broken = 'expect_column_values_to_be_between(column="pages", max_value=5)'
         assert {"train", "holdout apart", broken} < cases.keys()

@@ -7,7 +7,7 @@ from tests.projects import a_project, edit
 
 from triune.bootstrap import open_project
 from triune.domain.errors import DatasetError
-from triune.operations.cutting import gather_manifest
+from triune.operations.cutting import gather_release
 
 HEADER = "visit_id,pages,device,clicked\n"
 
@@ -38,7 +38,7 @@ def refusal(
     (project / "data/holdout.csv").write_text(holdout)
     try:
         with open_project(project) as context, pytest.raises(DatasetError) as raised:
-            gather_manifest(context, lock=b"")
+            gather_release(context, lock=b"")
     finally:
         (project / "triune.yaml").write_text(settings)
     return str(raised.value)

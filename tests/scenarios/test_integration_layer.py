@@ -22,7 +22,7 @@ from triune.domain.projection import ReleaseRecord
 from triune.domain.verdict import Verdict
 from triune.operations.checks import Check, run_checks
 from triune.operations.context import Context
-from triune.operations.cutting import cut_release, gather_manifest, record_golden_answers
+from triune.operations.cutting import cut_release, gather_release, record_golden_answers
 from triune.operations.integration_layer import integration_checks
 from triune.operations.locating import require_inputs
 from triune.operations.releases import find_release, load_manifest
@@ -83,7 +83,7 @@ def cut(folder: Path, *, features: str) -> Path:
     with open_project(folder) as context:
         lock = require_inputs(context)
         checkout = context.source.checkout(outputs=context.spec.outputs)
-        release = cut_release(context, gather_manifest(context, lock=lock), checkout)
+        release = cut_release(context, gather_release(context, lock=lock).manifest, checkout)
         record_golden_answers(context, release)
     return folder
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ from tests.projects import FEATURES_CODE, a_project
 
 from triune.bootstrap import open_project
 from triune.domain.canonical import Json, sha256
+from triune.domain.errors import TriuneError
 from triune.domain.evidence import CheckResult
 from triune.domain.manifest import DatasetRef, FileRef, Manifest, Tree
 from triune.domain.project import BehaviourSpec, SliceSpec
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.checks import run_checks
 from triune.operations.context import Context
-from triune.operations.cutting import gather_manifest
+from triune.operations.cutting import gather_release
 from triune.operations.measuring import load_holdout
 from triune.operations.model_layer import model_checks
 from triune.operations.releases import load_tree
@@ -44,7 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Context,
     (root / "data/holdout.csv").write_text("\n".join([HEADER, *visits()]) + "\n")
     with open_project(root) as context:
         lock = (root / "requirements.lock").read_bytes()
-        yield context, gather_manifest(context, lock=lock)
+        yield context, gather_release(context, lock=lock).manifest
 
 
 @pytest.fixture
@@ -91,12 +93,14 @@ def with_features(context: Context, manifest: Manifest, code: str) -> Manifest:
 class Looks:
     """Counts the predictions that are to meet the labels, and refuses them if told so."""
 
-    def __init__(self, refusal: Reason | None = None) -> None:
+    def __init__(self, refusal: Reason | TriuneError | None = None) -> None:
         self.seen: list[Predictions] = []
         self._refusal = refusal
 
     def __call__(self, predictions: Predictions) -> Reason | None:
         self.seen.append(predictions)
+        if isinstance(self._refusal, TriuneError):
+            raise self._refusal
         return self._refusal
 
 
@@ -297,6 +301,61 @@ def test_predictions_that_tell_nothing_fail_by_themselves(
         "FLOOR_HELD" if is_constant else "NOT_SCORED"
     )
     assert len(looks.seen) == is_constant
+
+
+def test_a_worker_that_is_killed_says_nothing_of_the_model_and_the_next_attempt_counts(
+    context: Context, manifest: Manifest, tmp_path: Path
+) -> None:
+    deadly = tmp_path / "deadly"
+    deadly.touch()
+    code = (
+        "import os, signal\n"
+        "def pages(frame):\n"
+        f"    if os.path.exists({str(deadly)!r}):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return frame['pages'].to_numpy(float) - 3.0\n"
+    )
+    release = with_features(context, manifest, code)
+    asked = asking(
+        context,
+        floors={"roc_auc": 0.7},
+        slices=(SliceSpec(name="phones", where="device = 'phone'", floors={"roc_auc": 0.6}),),
+        behaviour=(
+            BehaviourSpec(name="pages", set={"pages": 6}, against={"pages": 2}, expect="increase"),
+        ),
+    )
+
+    killed = outcomes(check(asked, release))
+    deadly.unlink()
+    again = outcomes(check(asked, release))
+
+    assert killed["predictions"] == (Verdict.ERROR, "WORKER_KILLED")
+    assert killed["behaviour: pages"] == (Verdict.ERROR, "WORKER_KILLED")
+    assert killed["floor: roc_auc >= 0.7"] == (Verdict.INCONCLUSIVE, "NOT_SCORED")
+    assert {verdict for verdict, _ in again.values()} == {Verdict.PASS}
+    assert again["floor: roc_auc >= 0.7"] == (Verdict.PASS, "FLOOR_HELD")
+
+
+def test_what_keeps_the_predictions_from_the_labels_is_told_once(
+    context: Context, manifest: Manifest
+) -> None:
+    asked = asking(
+        context,
+        floors={"roc_auc": 0.71, "accuracy": 0.51},
+        slices=(SliceSpec(name="phones", where="device = 'phone'", floors={"roc_auc": 0.61}),),
+    )
+    check(context, manifest)
+
+    results = check(asked, manifest, Looks(TriuneError("the champion cannot be scored")))
+
+    assert outcomes(results) == {
+        "holdout": (Verdict.ERROR, "FAULT"),
+        "predictions": (Verdict.PASS, "PREDICTIONS_VALID"),
+        "floor: roc_auc >= 0.71": (Verdict.INCONCLUSIVE, "NOT_MET"),
+        "floor: accuracy >= 0.51": (Verdict.INCONCLUSIVE, "NOT_MET"),
+        "slice: phones": (Verdict.INCONCLUSIVE, "NOT_MET"),
+    }
+    assert results["holdout"].reason.message == "the champion cannot be scored"
 
 
 def test_a_holdout_without_a_column_of_the_candidates_is_told_with_the_nearest(

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tests.deliveries import (
     TWO,
     a_delivery,
     add_release,
+    judged,
     prune,
     released,
     write_environments,
@@ -28,16 +29,21 @@ from tests.projects import git, triune, triune_json
 
 from triune.bootstrap import open_project
 from triune.domain.errors import (
-    NotAvailableYetError,
     UnknownEnvironmentError,
     UnknownRolloutError,
     UsageError,
 )
 from triune.domain.events import EventKind
-from triune.domain.projection import EnvironmentRecord, ReleaseRecord, RolloutRecord
+from triune.domain.projection import (
+    EnvironmentRecord,
+    GateRecord,
+    ReleaseRecord,
+    RolloutRecord,
+)
 from triune.domain.retention import retain
 from triune.domain.rollout.approval import Identified, Person
 from triune.domain.rollout.override import Override, OverrideKind
+from triune.domain.rollout.state import RolloutCode
 from triune.domain.verdict import Verdict
 from triune.operations.approvals import abort, approve, find_rollout, reject
 from triune.operations.audit import verify_ledger
@@ -152,11 +158,14 @@ class TestPromote:
         with open_project(folder) as context:
             first = promoting(context, ONE)
 
-            with pytest.raises(NotAvailableYetError, match=r"yaml:4: .*set `strategy: instant`"):
-                promoting(context, TWO)
+            second = promoting(context, TWO)
 
             assert first.verdict is Verdict.PASS
             assert champion(context) == (ONE, None)
+            assert second.verdict is Verdict.INCONCLUSIVE
+            assert second.reasons[0].code == RolloutCode.NOT_APPLIED
+            assert "start it with `triune up`" in second.reasons[0].message
+            assert waiting(context).release == TWO
 
     def test_an_environment_that_nobody_knows_is_told_by_the_nearest(
         self, context: Context
@@ -484,6 +493,26 @@ def test_prune_keeps_champion_predecessor_and_what_waits(folder: Path) -> None:
     }
 
 
+class Meanwhile:
+    """A ledger in which somebody else acts once, right after a gate's decision was looked up."""
+
+    def __init__(self, context: Context, act: Callable[[Context], object]) -> None:
+        self._context = context
+        self._act = act
+        self._has_acted = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context.ledger, name)
+
+    def find(self, kind: Any, key: str) -> Any:
+        found = self._context.ledger.find(kind, key)
+        if kind is GateRecord and not self._has_acted:
+            self._has_acted = True
+            with open_project(self._context.root) as other:
+                self._act(other)
+        return found
+
+
 class TestTogether:
     def test_whoever_was_faster_has_won_and_the_other_is_told(
         self, context: Context, folder: Path
@@ -505,6 +534,43 @@ class TestTogether:
         assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["MOVED_MEANWHILE"])
         assert outcome.standing.champion == TWO
         assert champion(context) == (TWO, None)
+
+    def test_a_verdict_that_changes_while_it_is_read_counts(self, context: Context) -> None:
+        overtaken: Any = Meanwhile(context, lambda other: judged(other, ONE, Verdict.FAIL))
+
+        outcome = promoting(replace(context, ledger=overtaken), ONE)
+
+        assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["RELEASE_FAILED"])
+        assert champion(context) == (None, None)
+
+    def test_what_is_rolled_back_before_while_it_is_read_is_not_promoted_further(
+        self, staged: Context
+    ) -> None:
+        promoting(staged, ONE, to="staging")
+        promoting(staged, TWO, to="staging")
+        overtaken: Any = Meanwhile(staged, lambda other: roll_back(other, environment="staging"))
+
+        outcome = promoting(replace(staged, ledger=overtaken), TWO)
+
+        assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["NOT_SERVED_BEFORE"])
+        assert champion(staged) == (None, None)
+
+    def test_a_verdict_that_changes_while_it_is_approved_counts(self, approved: Context) -> None:
+        promoting(approved, ONE)
+        overtaken: Any = Meanwhile(approved, lambda other: judged(other, ONE, Verdict.FAIL))
+
+        outcome = approve(replace(approved, ledger=overtaken), waiting(approved))
+
+        assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["RELEASE_FAILED"])
+        assert champion(approved) == (None, None)
+
+    def test_another_release_that_is_judged_meanwhile_is_no_bar(self, context: Context) -> None:
+        overtaken: Any = Meanwhile(context, lambda other: judged(other, TWO, Verdict.FAIL))
+
+        outcome = promoting(replace(context, ledger=overtaken), ONE)
+
+        assert outcome.verdict is Verdict.PASS
+        assert champion(context) == (ONE, None)
 
     def test_of_two_processes_one_opens_the_rollout(self, approved: Context) -> None:
         command = [sys.executable, "-m", "triune.cli", "promote"]
@@ -550,6 +616,7 @@ class TestCommand:
             },
             "environment": {"name": "production", "champion": ONE, "previous": None},
             "override": None,
+            "traffic_seconds": None,
         }
         assert "approved by ada@example.org (unauthenticated)" in shown.stdout
 

@@ -112,11 +112,11 @@ def test_a_unit_is_blamed_for_its_first_failure_alone_and_first_once_a_weight() 
 
 
 def test_a_slow_request_counts_for_each_quantile_that_it_exceeds() -> None:
-    slow = Answer(failed=False, latency_s=3.0, service_s=0.93, batch_size=1)
+    slow = Answer(failed=False, latency_s=3.0, service_s=1.0, batch_size=1)
 
     first, again = outcomes(
         a_request(1, key="ada", answer=slow),
-        a_request(2, key="ada", answer=replace(slow, service_s=0.96)),
+        a_request(2, key="ada", answer=replace(slow, service_s=1.06)),
         times=measured_times(),
     )
 

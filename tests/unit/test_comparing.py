@@ -16,6 +16,7 @@ from triune.adapters.scratch import LockedScratch
 from triune.cli.release_diff import describe_changes
 from triune.domain.comparison import differing_parts
 from triune.domain.manifest import (
+    CompiledRef,
     DatasetRef,
     Field,
     FieldType,
@@ -196,6 +197,14 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "model.target": (model(target="left"), "model: target clicked -> left"),
     "model.key": (model(key=None), "model: key removed (was visit)"),
     "model.time": (model(time="at"), "model: time added: at"),
+    "model.compiled": (
+        lambda bench, old: model(
+            compiled=CompiledRef(
+                format="onnx", digest=bench.blob(b"graph"), compiled=("scale", "model")
+            )
+        )(bench, old),
+        "model: compiled added: onnx of scale, model (",
+    ),
     "golden": (lambda _, old: replace(old, golden=None), "golden requests: 0 added, 2 removed"),
     "golden, a line": (
         lambda bench, old: replace(old, golden=bench.blob(GOLDEN + b'{"pages":3}\n')),

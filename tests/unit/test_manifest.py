@@ -5,6 +5,7 @@ import pytest
 
 from triune.domain.canonical import sha256
 from triune.domain.manifest import (
+    CompiledRef,
     DatasetRef,
     Field,
     FieldType,
@@ -49,11 +50,25 @@ def a_manifest() -> Manifest:
     )
 
 
-def test_a_manifest_is_read_back_as_it_was_written() -> None:
+def a_compiled_manifest() -> Manifest:
     manifest = a_manifest()
+    assert manifest.model
+    compiled = CompiledRef(
+        format="onnx", digest=sha256(b"graph"), compiled=("scale", "model"), python=("clean",)
+    )
+    return replace(manifest, model=replace(manifest.model, compiled=compiled))
 
+
+@pytest.mark.parametrize("manifest", [a_manifest(), a_compiled_manifest()])
+def test_a_manifest_is_read_back_as_it_was_written(manifest: Manifest) -> None:
     assert Manifest.parse(manifest.content) == manifest
     assert Manifest.parse(manifest.content).release_id == manifest.release_id
+
+
+def test_what_is_compiled_is_a_part_of_the_release_and_its_absence_leaves_no_trace() -> None:
+    assert a_compiled_manifest().leaves["compiled model"] == sha256(b"graph")
+    assert a_compiled_manifest().release_id != a_manifest().release_id
+    assert b"compiled" not in a_manifest().content
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from triune.stats.auc import compare_auc, estimate_auc
 from triune.stats.errors import StatsError, TooFewRowsError
 from triune.stats.estimate import Method
 from triune.stats.interval import Question
-from triune.stats.metrics import Task
+from triune.stats.metric_names import Task
 
 RNG = np.random.default_rng(11)
 ROWS = 80

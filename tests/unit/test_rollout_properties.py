@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 from tests.rollouts import an_analysis
 
+from triune.domain.analysis import Analysis
 from triune.domain.canonical import canonical_json
 from triune.domain.rollout.approval import Identified, Person
 from triune.domain.rollout.commands import (
@@ -27,8 +28,8 @@ from triune.domain.rollout.commands import (
     resume,
     roll_back,
 )
-from triune.domain.rollout.plan import Approvals, OnDeadline, Pace, Plan, Strategy
-from triune.domain.rollout.progress import Seen, advance
+from triune.domain.rollout.plan import KEEP_WARM_S, Approvals, OnDeadline, Pace, Plan, Strategy
+from triune.domain.rollout.progress import Seen, advance, settle
 from triune.domain.rollout.routing import Applied, Breaker, FencingToken, Routing
 from triune.domain.rollout.state import Move, Rollout, RolloutCode, Status, open_rollout
 from triune.domain.traffic import TrafficSplit
@@ -55,7 +56,7 @@ POSSIBLE = {
         Status.CANCELLED,
     },
     Status.PAUSED: {Status.RUNNING, Status.ROLLED_BACK, Status.CANCELLED},
-    Status.PROMOTED: {Status.ROLLED_BACK},
+    Status.PROMOTED: {Status.PROMOTED, Status.ROLLED_BACK},
     Status.ROLLED_BACK: set(),
     Status.REJECTED: set(),
     Status.CANCELLED: set(),
@@ -366,12 +367,38 @@ class Environment(RuleBasedStateMachine):
         self.gateway = Gateway()
 
     @happens(
-        1, when=lambda self: self.gateway.routing and 0 < self.gateway.routing.split.candidate < 100
+        2, when=lambda self: self.gateway.routing and 0 < self.gateway.routing.split.candidate < 100
     )
     def trip_the_breaker(self) -> None:
         assert self.gateway.routing is not None
         rollout = self.gateway.routing.rollout
         self.gateway.breaker = Breaker(rollout=rollout, requests=20, failures=20)
+
+    @happens(1, when=lambda self: self.rollouts and self.last.has_traffic)
+    def find_that_the_candidate_cannot_be_run(self) -> None:
+        self._tick(self.read(self.last), verdict=None, unable="its worker ends at once")
+
+    @happens(
+        2,
+        when=lambda self: self.promoted,
+        data=st.data(),
+        seconds=st.sampled_from([0.0, KEEP_WARM_S]),
+        unable=st.sampled_from([None, "its worker ends at once"]),
+    )
+    def let_the_champion_before_go(
+        self, data: st.DataObject, seconds: float, unable: str | None
+    ) -> None:
+        self.now_s += seconds
+        read = self.read(data.draw(st.sampled_from(self.promoted)))
+        rollout = read.rollout
+
+        move = settle(rollout, self._seen(read, unable=unable), self.now_s)
+
+        if move.has_changed:
+            kept_s = self.now_s - (rollout.promoted_at_s or 0.0)
+            assert rollout.token == self.latest
+            assert rollout.champion is None or unable or kept_s >= KEEP_WARM_S
+        self._carry_out(read, move, crashes="", is_blamed=False)
 
     @happens(1, when=lambda self: self.rollouts)
     def let_it_settle(self) -> None:
@@ -412,19 +439,13 @@ class Environment(RuleBasedStateMachine):
         is_past_deadline: bool = False,
         version: int = 0,
         crashes: str = "",
+        unable: str | None = None,
     ) -> None:
         rollout = read.rollout
         analysis = (
             None if verdict is None else an_analysis(verdict, is_past_deadline=is_past_deadline)
         )
-        seen = Seen(
-            rollout=rollout.id,
-            version=rollout.version + version,
-            analysis=analysis,
-            applied=self.gateway.applied,
-            breaker=self.gateway.breaker,
-            latest=read.latest,
-        )
+        seen = self._seen(read, analysis, version=version, unable=unable)
         wanted = Applied(token=rollout.token, split=rollout.split)
         if verdict is Verdict.PASS and version == 0 and seen.applied == wanted:
             self.passed.add((rollout.id, rollout.version))
@@ -434,8 +455,10 @@ class Environment(RuleBasedStateMachine):
         restored = Rollout.from_json(json.loads(canonical_json(rollout.to_json())))
         assert advance(restored, seen, self.now_s) == move
         assert not (move.has_changed and advance(move.rollout, seen, self.now_s).has_changed)
-        is_blamed = verdict is Verdict.FAIL or (
-            seen.breaker is not None and seen.breaker.rollout == rollout.id
+        is_blamed = (
+            verdict is Verdict.FAIL
+            or unable is not None
+            or (seen.breaker is not None and seen.breaker.rollout == rollout.id)
         )
         if is_blamed and rollout.has_traffic and rollout.champion is not None:
             assert move.rollout.status is Status.ROLLED_BACK
@@ -446,6 +469,24 @@ class Environment(RuleBasedStateMachine):
             assert rollout.plan.steps[rollout.step].needs_evidence
         assert move.rollout.approvals == rollout.approvals
         self._carry_out(read, move, crashes=crashes, is_blamed=is_blamed)
+
+    def _seen(
+        self,
+        read: Read,
+        analysis: Analysis | None = None,
+        *,
+        version: int = 0,
+        unable: str | None = None,
+    ) -> Seen:
+        return Seen(
+            rollout=read.rollout.id,
+            version=read.rollout.version + version,
+            analysis=analysis,
+            applied=self.gateway.applied,
+            breaker=self.gateway.breaker,
+            latest=read.latest,
+            unable=unable,
+        )
 
     def _command_now(
         self, verb: str, rollout: Rollout, *, by: str = PEOPLE[0], version: int = 0
@@ -530,7 +571,7 @@ class Environment(RuleBasedStateMachine):
             self.wanted[after.token] = after.routing
         assert before.id not in self.blamed
         if before.status is Status.PROMOTED:
-            assert is_command
+            assert is_command or (after.is_settled and not before.is_settled)
         self._check_consent(before, after)
         self._check_evidence(before, after)
         self._follow_the_clock(before, after)
@@ -540,7 +581,7 @@ class Environment(RuleBasedStateMachine):
             assert len(self.consents[after.id]) >= after.plan.approvals.required
 
     def _check_evidence(self, before: Rollout, after: Rollout) -> None:
-        is_promoted = after.status is Status.PROMOTED
+        is_promoted = after.status is Status.PROMOTED and before.status is not Status.PROMOTED
         if not (after.step > before.step or is_promoted):
             return
         # Nobody goes past somebody who has the say since.
@@ -577,7 +618,7 @@ class Environment(RuleBasedStateMachine):
             assert split.champion + split.candidate == 100
             step = rollout.plan.steps[rollout.step]
             if rollout.status is Status.PROMOTED:
-                allowed = 100.0
+                allowed = 0.0 if rollout.is_settled else 100.0
             elif rollout.has_traffic:
                 allowed = min(step.candidate_pct, 95.0 if step.needs_evidence else 100.0)
             else:
@@ -590,7 +631,7 @@ class Environment(RuleBasedStateMachine):
         if not self.rollouts:
             return
         routing = self.last.routing
-        if self.last.status is Status.PROMOTED:
+        if self.last.status is Status.PROMOTED and not self.last.is_settled:
             assert routing.candidate == self.champion
         else:
             assert routing.champion == self.champion

@@ -248,15 +248,22 @@ def test_times_are_compared_within_a_class_of_batch_sizes() -> None:
     measured = ServiceTimes.measured(np.concatenate([times, times + 10]), np.repeat([1, 5], 4000))
 
     assert measured.slower_than(3.0, 1) == (True, False, False, False)
-    assert measured.slower_than(3.99, 1) == (True, True, True, True)
+    assert measured.slower_than(4.5, 1) == (True, True, True, True)
     assert measured.slower_than(11.0, 4) == (False, False, False, False)
-    assert measured.slower_than(13.9, 7) == (True, True, True, False)
-    many = measured.slower(np.array([3.0, 13.9, 99.0]), np.array([1, 7, 2]))
+    assert measured.slower_than(15.3, 7) == (True, True, True, False)
+    many = measured.slower(np.array([3.0, 15.3, 99.0]), np.array([1, 7, 2]))
     assert many.T.tolist() == [
         [True, False, False, False],
         [True, True, True, False],
         [False, False, False, False],
     ]
+
+
+def test_a_little_more_than_the_champion_takes_is_no_slower() -> None:
+    measured = ServiceTimes.measured(np.full(4000, 0.01), np.ones(4000, dtype=np.int64))
+
+    assert measured.slower_than(0.0119, 1) == (False, False, False, False)
+    assert measured.slower_than(0.0121, 1) == (True, True, True, True)
 
 
 def test_a_quantile_that_too_few_requests_lie_beyond_counts_nothing_as_slow() -> None:

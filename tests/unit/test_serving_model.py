@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -13,7 +14,8 @@ from sklearn.svm import LinearSVC
 from triune.domain.errors import ModelError
 from triune.domain.manifest import Outputs
 from triune.serving.answers import to_answers
-from triune.serving.model import InvalidAnswerError, Model
+from triune.serving.model import Model
+from triune.serving.predicted import InvalidAnswerError
 
 FRAME = pd.DataFrame({"x": [-2.0, -1.0, 1.0, 2.0]})
 
@@ -175,3 +177,22 @@ def test_a_class_derived_from_a_pipeline_is_asked_itself() -> None:
     predicted = Model(pipeline, task="binary").predict(frame)
 
     assert predicted.labels.tolist() == [1, 1, 0, 0]
+
+
+class Doubled(TransformerMixin, BaseEstimator):  # type: ignore[misc] # its bases have no types
+    """A step that learns nothing."""
+
+    def fit(self, frame: pd.DataFrame, target: Any = None) -> "Doubled":
+        return self
+
+    def transform(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame * 2
+
+
+def test_a_step_that_learns_nothing_may_stand_before_the_last_one() -> None:
+    pipeline = Pipeline([("doubled", Doubled()), ("model", LogisticRegression())])
+    pipeline.fit(FRAME, [0, 0, 1, 1])
+
+    last = answers(pipeline, "binary")[-1]
+
+    assert last["probability"] == pipeline.predict_proba(FRAME)[-1, 1]

@@ -242,4 +242,4 @@ def test_an_input_may_be_named_as_it_likes(name: str) -> None:
 
     read = RequestReader(signature, ignored=()).read(json.dumps([{name: 5}]).encode())
 
-    assert read == Requests(columns={name: [5]}, count=1, is_list=True)
+    assert read == Requests(names=(name,), rows=[(5,)], is_list=True)

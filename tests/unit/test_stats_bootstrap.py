@@ -18,7 +18,8 @@ from triune.stats.bootstrap import (
 from triune.stats.errors import StatsError, TooFewRowsError
 from triune.stats.estimate import Method
 from triune.stats.interval import Question
-from triune.stats.metrics import Metric, Task, find_metric
+from triune.stats.metric_names import Task
+from triune.stats.metrics import Metric, find_metric
 
 Array = npt.NDArray[Any]
 

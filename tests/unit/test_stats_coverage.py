@@ -15,7 +15,8 @@ from scipy.special import ndtri
 from triune.stats.auc import compare_auc, estimate_auc
 from triune.stats.bootstrap import Draws, compare_by_bootstrap, estimate_by_bootstrap
 from triune.stats.interval import Bounds
-from triune.stats.metrics import Task, find_metric
+from triune.stats.metric_names import Task
+from triune.stats.metrics import find_metric
 from triune.stats.outcomes import compare_outcomes
 
 Array = npt.NDArray[Any]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from triune.stats.errors import StatsError, TooFewRowsError, UnknownMetricError
-from triune.stats.metrics import METRICS, Metric, Needs, Task, find_metric
+from triune.stats.metric_names import METRIC_NAMES, Task
+from triune.stats.metrics import METRICS, Metric, Needs, find_metric
 from triune.stats.ranking import MacroAverage
 from triune.stats.statistic import Statistic, SumStatistic, value_of
 
@@ -66,6 +67,12 @@ def some_rows(metric: Metric, rng: np.random.Generator, *, rows: int = 90) -> Ro
 
 def test_every_metric_has_an_oracle_here() -> None:
     assert {(metric.task, metric.name) for metric in METRICS} == set(ORACLES)
+
+
+def test_the_names_are_those_of_the_metrics_that_there_are() -> None:
+    named = [(task, name) for task, names in METRIC_NAMES.items() for name in names]
+
+    assert named == [(metric.task, metric.name) for metric in METRICS]
 
 
 @EVERY_METRIC

@@ -51,8 +51,10 @@ class LocalInstallation:
         """List installed packages: normalised name to version."""
         return {name: found.version for name, found in sorted(self._installed.items())}
 
-    def needed(self, sources: Sequence[Path]) -> dict[str, str]:
+    def needed(self, sources: Sequence[Path], *, also: Sequence[str] = ()) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
+
+        So are packages that are needed ``also``, where they are installed.
 
         Where several packages share an imported name, as with ``google``, all of them count.
 
@@ -67,7 +69,7 @@ class LocalInstallation:
             for name in project.imported()
             for distribution in self._providers.get(name, ())
         }
-        needed = self._closure(imported)
+        needed = self._closure(imported | (self._installed.keys() & set(also)))
         return {name: self._installed[name].version for name in sorted(needed)}
 
     def missing(self, sources: Sequence[Path]) -> tuple[str, ...]:

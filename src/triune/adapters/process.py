@@ -156,6 +156,42 @@ def background_command(
             follower.join()
 
 
+def launch_detached(
+    command: Sequence[str], *, folder: Path, log: Path
+) -> "subprocess.Popen[bytes]":
+    """Start a command that outlives us, in a session of its own; what it says goes to a file.
+
+    Raises
+    ------
+    TriuneError
+        No process could be started, or the file cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as said:
+            return subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                # Ctrl-C in our terminal is not for it.
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise TriuneError(
+            f"cannot start a process in {folder}: {error.strerror} ({error.filename}); see that "
+            "the folder can be written, and that the machine has memory and process numbers left"
+        ) from error
+
+
+def said_since(log: Path, began: int, *, most: int = 2_000) -> str:
+    """Read the end of what was written to a file beyond a place in it."""
+    with log.open("rb") as said:
+        said.seek(max(began, said.seek(0, os.SEEK_END) - most))
+        return said.read().decode(errors="replace").strip() or "it said nothing"
+
+
 class _Lines:
     """Makes lines of bytes; of a line that rewrites itself, as progress bars do, the last form."""
 

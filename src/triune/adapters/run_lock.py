@@ -1,4 +1,4 @@
-"""Lets one run at a time work in a project: a locked file that says who holds it."""
+"""Lets one run, or one controller, work in a project at a time: a locked file says who does."""
 
 import errno
 import fcntl
@@ -20,16 +20,25 @@ from triune.domain.errors import BusyError, StoreError
 from triune.ports import Progress
 
 _POLL_S: Final = 0.1
+_LONGEST: Final = 1 << 16
+_GLANCES: Final = 5
+_GLANCE_S: Final = 0.01
 
 
 class FileRunLock:
     """Holds an advisory lock on a file; the kernel lets go of it when the process ends.
 
     The file stays, as removing it could take it from under another that just opened it.
+
+    Parameters
+    ----------
+    what
+        What one of holds the lock, for people to read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, what: str = "run") -> None:
         self._path = path
+        self._what = what
 
     @contextmanager
     def hold(self, *, progress: Progress, wait: bool) -> Iterator[None]:
@@ -54,6 +63,32 @@ class FileRunLock:
         finally:
             os.close(descriptor)
 
+    def is_held(self) -> bool:
+        """Tell whether somebody holds the lock."""
+        return self._look() is not None
+
+    def holder(self) -> int | None:
+        """Tell which process holds the lock; None where none does, or it has not said."""
+        content = self._look()
+        try:
+            return None if content is None else int(json.loads(content)["pid"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _look(self) -> bytes | None:
+        """Read what the holder wrote; None where there is no holder."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.pread(descriptor, _LONGEST, 0)
+        finally:
+            os.close(descriptor)
+        return None
+
     def _open(self) -> int:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,12 +107,18 @@ class FileRunLock:
         return True
 
     def _be_patient(self, descriptor: int, *, progress: Progress, wait: bool) -> None:
+        # Whoever looks at who holds it does so for a moment by holding it too.
+        for _ in range(_GLANCES):
+            time.sleep(_GLANCE_S)
+            if self._try(descriptor):
+                return
         holder = _read_holder(descriptor)
         if not wait:
             raise BusyError(
-                f"another run works in this project: {holder}; wait for it to end, or end it"
+                f"another {self._what} works in this project: {holder}; wait for it to end, or "
+                "end it"
             )
-        progress(f"waiting for another run in this project to end: {holder}")
+        progress(f"waiting for another {self._what} in this project to end: {holder}")
         # Polled, not blocked upon: a blocking flock cannot be left by Ctrl-C from a thread.
         while not self._try(descriptor):
             time.sleep(_POLL_S)
@@ -112,7 +153,7 @@ def _write_holder(descriptor: int) -> None:
 
 def _read_holder(descriptor: int) -> str:
     try:
-        holder: Json = json.loads(os.pread(descriptor, 1 << 16, 0))
+        holder: Json = json.loads(os.pread(descriptor, _LONGEST, 0))
         return (
             f"process {holder['pid']} of {holder['user']} on {holder['host']} "
             f"since {holder['since']} ({holder['command']})"

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from triune.cli.arguments import Because, RolloutName
+from triune.cli.ended import end_with
 from triune.cli.output import AsJson
-from triune.cli.rollout import Because, Name, end_with
 
 
-def approve(name: Name, because: Because = "", as_json: AsJson = False) -> None:
+def approve(name: RolloutName, because: Because = "", as_json: AsJson = False) -> None:
     """Consent to a rollout; with enough people its release goes on. Exits 3 while others lack."""
     from triune.bootstrap import open_project
     from triune.operations import approvals
@@ -14,10 +15,10 @@ def approve(name: Name, because: Because = "", as_json: AsJson = False) -> None:
     with open_project(Path.cwd()) as context:
         record = approvals.find_rollout(context, name)
         outcome = approvals.approve(context, record, because=because)
-    end_with(outcome, as_json=as_json)
+        end_with(context, outcome, as_json=as_json)
 
 
-def reject(name: Name, because: Because = "", as_json: AsJson = False) -> None:
+def reject(name: RolloutName, because: Because = "", as_json: AsJson = False) -> None:
     """Refuse consent to a rollout, which ends it."""
     from triune.bootstrap import open_project
     from triune.operations import approvals
@@ -25,4 +26,4 @@ def reject(name: Name, because: Because = "", as_json: AsJson = False) -> None:
     with open_project(Path.cwd()) as context:
         record = approvals.find_rollout(context, name)
         outcome = approvals.reject(context, record, because=because)
-    end_with(outcome, as_json=as_json)
+        end_with(context, outcome, as_json=as_json)

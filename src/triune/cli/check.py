@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from triune.cli.data import MemoryLimit
 from triune.cli.data_tables import print_data_results
 from triune.cli.layers import describe_layer, print_layers
 from triune.cli.output import EXIT_CODES, AsJson, describe_reason, print_json, report_progress
@@ -31,6 +32,7 @@ def check(  # noqa: PLR0913, PLR0917 - each option says another thing
         Path | None,
         typer.Option(metavar="FILE", help="With data: this suite, in place of the dataset's own."),
     ] = None,
+    memory_limit: MemoryLimit = None,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what came of it as JUnit XML too.")
     ] = None,
@@ -52,7 +54,7 @@ def check(  # noqa: PLR0913, PLR0917 - each option says another thing
             f"{option} selects from the data layer, and other layers were asked for too; name "
             f"that layer alone: `triune check data {option} ...`"
         )
-    with open_project(Path.cwd()) as context:
+    with open_project(Path.cwd(), memory_limit=memory_limit) as context:
         reports = check_layers(
             context,
             wanted,

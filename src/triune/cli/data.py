@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from triune.domain.profile import ColumnSummary, DatasetProfile
 
 _MAGIC: Final = frozenset("*?[")
+
+MemoryLimit: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What looking at data may hold in memory, such as 400MB; else TRIUNE_MEMORY_LIMIT.",
+    ),
+]
 
 app = typer.Typer(help="Look at datasets.", no_args_is_help=True)
 
@@ -34,6 +42,7 @@ def profile(
     force: Annotated[
         bool, typer.Option("--force", help="Write over a file that is there.")
     ] = False,
+    memory_limit: MemoryLimit = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose a suite of expectations that a dataset meets, for you to edit."""
@@ -46,7 +55,7 @@ def profile(
             f"{write} is there already, and may have been edited; name another file, or write "
             "over it: `--force`"
         )
-    profiled = profile_dataset(Path.cwd(), dataset)
+    profiled = profile_dataset(Path.cwd(), dataset, memory_limit=memory_limit)
     # A pattern is no name: `data/*.csv` are `data`.
     named = next(
         (

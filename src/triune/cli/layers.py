@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from triune.domain.evidence import CheckResult, Finding
     from triune.operations.layers import LayerReport
 
-NOT_JUDGED: Final = ("UNDERPOWERED", "NOT_APPLICABLE")
-"""Reasons of checks that veto nothing and passed nothing; shown in the place of a verdict."""
-
 MOST_SHOWN: Final = 5
 """Findings of one check; ``--json`` has them all."""
 
@@ -40,7 +37,7 @@ def print_layers(reports: "Sequence[LayerReport]", *, is_detailed: bool = False)
         (
             result.layer,
             result.name,
-            result.reason.code if result.reason.code in NOT_JUDGED else result.verdict,
+            result.status,
             f"{result.seconds:.1f}",
             f"{result.reason.code}: {_first_line(result.reason.message)}",
         )

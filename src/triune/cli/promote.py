@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triune.cli import forecast
+from triune.cli.ended import end_with
 from triune.cli.output import AsJson
-from triune.cli.rollout import end_with
 
 if TYPE_CHECKING:
     from triune.domain.rollout.override import Override
@@ -42,7 +43,9 @@ def promote(
         override = _override(context, accept_inconclusive, emergency)
         release = find_release(context, name)
         outcome = promotion.promote(context, release, to=to, override=override)
-    end_with(outcome, as_json=as_json)
+        if outcome.rollout and outcome.rollout.is_open and not as_json:
+            forecast.print_at_rate_seen(context, outcome.rollout)
+        end_with(context, outcome, as_json=as_json)
 
 
 def _override(

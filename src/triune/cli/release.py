@@ -73,6 +73,9 @@ def show(name: Name, as_json: AsJson = False) -> None:
     typer.echo(f"verdict {release.verdict or '-'} {release.reason or ''}".rstrip())
     runtime = manifest.runtime
     typer.echo(f"runtime Python {runtime.python}, {runtime.platform}; on {release.hardware}")
+    if manifest.model and (compiled := manifest.model.compiled):
+        python = ", ".join(compiled.python) or "nothing"
+        typer.echo(f"onnx    {', '.join(compiled.compiled)}; left in Python: {python}")
     for figure, value in release.metrics:
         typer.echo(f"metric  {figure} = {value:.6g}")
     typer.echo("")

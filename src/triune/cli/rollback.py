@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from triune.cli.arguments import Because
+from triune.cli.ended import end_with
 from triune.cli.output import AsJson
-from triune.cli.rollout import Because, end_with
 
 
 def rollback(
@@ -36,4 +37,4 @@ def rollback(
             to=find_release(context, to) if to else None,
             because=because,
         )
-    end_with(outcome, as_json=as_json)
+        end_with(context, outcome, as_json=as_json)

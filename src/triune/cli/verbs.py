@@ -21,6 +21,7 @@ from triune.cli import (
     run,
     schema,
     serve,
+    up,
 )
 
 # Without Rich's help pages, whose import alone would take most of the start-up time.
@@ -46,6 +47,8 @@ app.command("approve")(approve.approve)
 app.command("reject")(approve.reject)
 app.add_typer(rollout.app, name="rollout")
 app.command("rollback")(rollback.rollback)
+app.command("up")(up.up)
+app.command("down")(up.down)
 app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.demo)
 

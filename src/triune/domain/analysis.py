@@ -12,9 +12,10 @@ from math import ceil, exp, log
 from typing import Final, Self
 
 import msgspec
+import numpy as np
 
 from triune.domain.canonical import Json
-from triune.domain.outcomes import SLOWER, Outcome
+from triune.domain.outcomes import SLOWER, Discordance, Outcome
 from triune.domain.rules import AnalysisRules, StepRules
 from triune.domain.traffic import Arm, Incident
 from triune.domain.verdict import Reason, Verdict
@@ -122,6 +123,50 @@ class RolloutEvidence:
             + sum(outcome.arm is Arm.CANDIDATE for outcome in present),
             last_number=fresh[-1].number,
             last_assigned_at_s=fresh[-1].assigned_at_s,
+        )
+
+    def after_pairs(self, pairs: Sequence[Discordance]) -> Self:
+        """Take in pairs of a shadow step, each once and in the order of the log.
+
+        What befell one arm alone befell either with the same chance, had both the same (McNemar).
+        For the safety of the candidate all its failures count, also those that it shares.
+        """
+        if not pairs:
+            return self
+        # Candidate and champion by turns: of each kind, what enters of a pair is on one of them.
+        on_candidate = [True, False] * len(pairs)
+        incidents = [arm.value for each in pairs for arm in (each.on_candidate, each.on_champion)]
+        nothing = [False] * len(on_candidate)
+        trials = Trials.of(
+            on_candidate=on_candidate,
+            rho=[0.5] * len(on_candidate),
+            is_first=nothing,
+            failed=nothing,
+            is_blamed=[bool(bits & _FAILED) for bits in incidents],
+            slower=[[bool(bits & slow) for slow in _SLOWER] for bits in incidents],
+            is_alone=nothing,
+            is_late=nothing,
+        )
+        firsts = [each for each in pairs if each.is_first]
+        failed = [
+            arm
+            for each in firsts
+            for arm in (
+                each.candidate_failed,
+                each.champion_failed and not each.candidate_failed,
+            )
+        ]
+        return replace(
+            self,
+            rollback=self.rollback.after(trials),
+            safety=self.safety.after(
+                np.array([True, False] * len(firsts), dtype=np.bool_),
+                np.array(failed, dtype=np.bool_),
+                np.full(len(failed), 0.5),
+            ),
+            requests=self.requests + len(pairs),
+            candidate_requests=self.candidate_requests + len(pairs),
+            last_assigned_at_s=max(each.assigned_at_s for each in pairs),
         )
 
     def to_json(self) -> Json:

@@ -97,6 +97,40 @@ def compare_answers(before: Answers, after: Answers) -> AnswerChanges:
     )
 
 
+def gaps_beyond(
+    *,
+    labels: tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]],
+    probabilities: tuple[Numbers | None, Numbers | None],
+    tolerance: float = TOLERANCE,
+) -> Flags:
+    """Tell the rows that one model answers otherwise than another with the same classes.
+
+    Labels must be equal, and probabilities lie no further apart than ``tolerance``; nor may the
+    numbers of a regression, of which those beyond 1 are compared by their relative gap.
+
+    Parameters
+    ----------
+    labels
+        Of shape (n,) each: the one's, and the other's.
+    probabilities
+        Of shape (n, classes) each, or None.
+    """
+    one, other = labels
+    if one.dtype.kind == "f" and other.dtype.kind == "f":
+        old, new = one.astype(float), other.astype(float)
+        return np.asarray(
+            ~(np.abs(old - new) <= tolerance * np.maximum(1.0, np.abs(old))), dtype=np.bool_
+        )
+    beyond = np.asarray(
+        [each != new for each, new in zip(one.tolist(), other.tolist(), strict=True)],
+        dtype=np.bool_,
+    )
+    first, second = probabilities
+    if first is not None and second is not None:
+        beyond |= ~(np.abs(first - second) <= tolerance).all(axis=1)
+    return beyond
+
+
 def _relabelled(before: Answers, after: Answers) -> Flags:
     old, new = before.labels, after.labels
     if not all(np.issubdtype(each.dtype, np.number) for each in (old, new)):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triune.domain.canonical import canonical_json
-from triune.domain.manifest import Field, Manifest, Tree
+from triune.domain.manifest import CompiledRef, Field, Manifest, Tree
 
 Change = tuple[str, object, object]
 """A name, what it was, what it is; None stands for absent."""
@@ -123,7 +123,14 @@ def _model_values(manifest: Manifest) -> dict[str, object]:
         "target": model.target,
         "key": model.key,
         "time": model.time,
+        "compiled": _describe_compiled(model.compiled),
     }
+
+
+def _describe_compiled(compiled: CompiledRef | None) -> str | None:
+    if compiled is None:
+        return None
+    return f"{compiled.format} of {', '.join(compiled.compiled)} ({compiled.digest[:12]})"
 
 
 def _signature_values(manifest: Manifest) -> dict[str, object]:

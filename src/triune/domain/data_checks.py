@@ -30,6 +30,8 @@ class DataReason(StrEnum):
     HOLDOUT_APART = "HOLDOUT_APART"
     HOLDOUT_IN_TRAINING = "HOLDOUT_IN_TRAINING"
     HOLDOUT_REPEATED = "HOLDOUT_REPEATED"
+    HOLDOUT_LABELLED = "HOLDOUT_LABELLED"
+    LABELS_MISSING = "LABELS_MISSING"
 
 
 def judge_suite(
@@ -238,6 +240,44 @@ def judge_holdout(
         else f"no more of the holdout's {rows:,} rows equal one of the training data than chance "
         "has it (without model.key, equal rows may be different subjects)",
         figures=figures,
+    )
+
+
+def judge_labels(
+    *, target: str, rows: int, missing: Sequence[int], key: str | None, keys: Sequence[object]
+) -> Judgement:
+    """Fail where a row of the holdout has no label, before a model is trained to be judged on it.
+
+    Parameters
+    ----------
+    missing
+        Numbers (from 0) of the rows without one.
+    key
+        The column that tells whose a row is, where there is one.
+    keys
+        What the first of these rows have there.
+    """
+    figures = {"rows": float(rows), "missing": float(len(missing))}
+    if not missing:
+        return _judge(
+            Verdict.PASS,
+            DataReason.HOLDOUT_LABELLED,
+            f"each of the holdout's {rows:,} rows has a value in {target!r}",
+            figures=figures,
+        )
+    whose = [f", {key} = {value!r}," for value in keys] if key else [""] * len(missing)
+    verb = "has" if len(missing) == 1 else "have"
+    return _judge(
+        Verdict.FAIL,
+        DataReason.LABELS_MISSING,
+        f"{len(missing):,} of the holdout's {rows:,} rows (the first is row {missing[0]}"
+        f"{whose[0].removesuffix(',')}) {verb} no value in the target {target!r}; label them, or "
+        "leave them out",
+        figures=figures,
+        findings=tuple(
+            Finding(message=f"this row{each} has no value in {target!r}", row=row)
+            for row, each in zip(missing, whose, strict=False)
+        ),
     )
 
 

@@ -144,10 +144,25 @@ class WorkerError(TriuneError):
     code = "WORKER"
 
 
+class WorkerKilledError(WorkerError):
+    """Something else than the release ended its worker: a signal, or the time that it may take.
+
+    That says nothing of the release; the next attempt may well come to an answer.
+    """
+
+    code = "WORKER_KILLED"
+
+
 class ServiceError(TriuneError):
     """A release that was served for a while did not come up, or is gone."""
 
     code = "SERVICE"
+
+
+class TrafficError(TriuneError):
+    """The traffic process of an environment does not answer, or refuses what it was told."""
+
+    code = "TRAFFIC"
 
 
 class TamperedError(WorkerError):

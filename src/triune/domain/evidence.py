@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from triune.domain.canonical import Json
 from triune.domain.verdict import Reason, Verdict
+
+NOT_JUDGED: Final = ("UNDERPOWERED", "NOT_APPLICABLE")
+"""Reasons of checks that had nothing to judge: what they veto is for the verdict to say."""
 
 
 class Layer(StrEnum):
@@ -59,12 +62,19 @@ class CheckResult:
     details: Mapping[str, Json] = field(default_factory=dict)
 
     @property
+    def status(self) -> str:
+        """The verdict, or in its place why there was nothing to judge."""
+        code = str(self.reason.code)
+        return code if code in NOT_JUDGED else str(self.verdict)
+
+    @property
     def document(self) -> dict[str, Json]:
         """The result as JSON."""
         return {
             "layer": str(self.layer),
             "name": self.name,
             "verdict": str(self.verdict),
+            "status": self.status,
             "reason": {"code": str(self.reason.code), "message": self.reason.message},
             "seconds": round(self.seconds, 3),
             "digest": self.digest,

@@ -27,11 +27,12 @@ class Verb(StrEnum):
     SCORE = "score"
     PREDICT = "predict"
     BATCH = "batch"
+    COMPILE = "compile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A question: ``arguments`` depend on the verb, ``body`` is not used by SCORE."""
+    """A question: ``arguments`` depend on the verb; SCORE and COMPILE use no ``body``."""
 
     verb: Verb
     arguments: dict[str, Json]

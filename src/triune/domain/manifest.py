@@ -131,8 +131,30 @@ class DatasetRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRef:
+    """The compiled form of a model: a blob, made of the last steps of its pipeline.
+
+    ``compiled`` names those steps, and ``python`` the ones before them, which the original does;
+    with none of these the original is not needed to predict.
+    """
+
+    format: str
+    digest: str
+    compiled: tuple[str, ...]
+    python: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the model is compiled."""
+        return not self.python
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRef:
-    """The model in the release, and how the project says it is to be used."""
+    """The model in the release, and how the project says it is to be used.
+
+    A release that has a ``compiled`` form predicts by that.
+    """
 
     format: str
     path: str
@@ -141,6 +163,7 @@ class ModelRef:
     target: str
     key: str | None
     time: str | None
+    compiled: CompiledRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +213,7 @@ class Manifest:
                 "target": model.target,
                 "key": model.key,
                 "time": model.time,
+                **({"compiled": _compiled_document(model.compiled)} if model.compiled else {}),
             },
             "golden": self.golden,
             "signature": signature
@@ -237,6 +261,11 @@ class Manifest:
             "runtime lock": self.runtime.lock,
             **({"golden requests": self.golden} if self.golden else {}),
             **({"drift profile": self.drift} if self.drift else {}),
+            **(
+                {"compiled model": self.model.compiled.digest}
+                if self.model and self.model.compiled
+                else {}
+            ),
         }
 
     @classmethod
@@ -256,13 +285,36 @@ class Manifest:
             code=document["code"],
             tests=document["tests"],
             datasets={name: DatasetRef(**ref) for name, ref in document["datasets"].items()},
-            model=ModelRef(**model) if model else None,
+            model=_parse_model(model) if model else None,
             golden=document["golden"],
             signature=_parse_signature(signature) if signature else None,
             runtime=Runtime(**document["runtime"]),
             serve=document["serve"],
             drift=document.get("drift"),
         )
+
+
+def _compiled_document(compiled: CompiledRef) -> dict[str, Json]:
+    return {
+        "format": compiled.format,
+        "digest": compiled.digest,
+        "compiled": list(compiled.compiled),
+        "python": list(compiled.python),
+    }
+
+
+def _parse_model(document: dict[str, Json]) -> ModelRef:
+    compiled = document.get("compiled")
+    return ModelRef(
+        **{name: value for name, value in document.items() if name != "compiled"},
+        compiled=compiled
+        and CompiledRef(
+            format=compiled["format"],
+            digest=compiled["digest"],
+            compiled=tuple(compiled["compiled"]),
+            python=tuple(compiled["python"]),
+        ),
+    )
 
 
 def _field_document(field: Field) -> dict[str, Json]:

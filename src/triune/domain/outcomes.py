@@ -64,6 +64,39 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A request that the champion answered and the candidate was sent a copy of."""
+
+    unit: bytes | None
+    assigned_at_s: float
+    champion: Answer
+    candidate: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discordance:
+    """A pair as the analysis takes it in.
+
+    Parameters
+    ----------
+    is_first
+        Whether it is its unit's first.
+    candidate_failed, champion_failed
+        Whatever the other did.
+    on_candidate, on_champion
+        What befell that arm alone, and is its unit's first of the kind in the whole rollout. Had
+        both releases the same chances, either would be as likely as the other.
+    """
+
+    is_first: bool
+    candidate_failed: bool
+    champion_failed: bool
+    on_candidate: Incident
+    on_champion: Incident
+    assigned_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """A request as the analysis takes it in.
 
@@ -130,6 +163,30 @@ def outcomes_of(
         A request has no answer, or is on an arm that its unit is not assigned to.
     """
     return tuple(_outcome(request, units=units, times=times, p99_s=p99_s) for request in requests)
+
+
+def discordances_of(
+    pairs: Iterable[Pair], *, units: Units, times: ServiceTimes | None
+) -> tuple[Discordance, ...]:
+    """Say of pairs what they are to the analysis; ``units`` remembers them, as in `outcomes_of`."""
+    return tuple(_discordance(pair, units=units, times=times) for pair in pairs)
+
+
+def _discordance(pair: Pair, *, units: Units, times: ServiceTimes | None) -> Discordance:
+    candidate, champion = _incidents(pair.candidate, times), _incidents(pair.champion, times)
+    is_first, apart = True, candidate ^ champion
+    if pair.unit is not None:
+        # The champion's answer goes out, so that is where its unit is.
+        is_first = units.assign(pair.unit, weight=0.0).is_first
+        apart = units.count(pair.unit, apart)
+    return Discordance(
+        is_first=is_first,
+        candidate_failed=pair.candidate.failed,
+        champion_failed=pair.champion.failed,
+        on_candidate=candidate & apart,
+        on_champion=champion & apart,
+        assigned_at_s=pair.assigned_at_s,
+    )
 
 
 def _outcome(

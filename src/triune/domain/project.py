@@ -88,6 +88,7 @@ class ModelSpec:
     target: str
     key: str | None = None
     time: str | None = None
+    compile: Literal["onnx"] | None = None
     floors: Mapping[str, float] = field(default_factory=dict)
     slices: tuple[SliceSpec, ...] = ()
     behaviour: tuple[BehaviourSpec, ...] = ()

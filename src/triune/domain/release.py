@@ -20,6 +20,7 @@ BUNDLE_CODE_TREE: Final = "code.tree"
 BUNDLE_MODEL_TREE: Final = "model.tree"
 BUNDLE_CODE: Final = "code"
 BUNDLE_MODEL: Final = "model"
+BUNDLE_COMPILED: Final = "compiled.onnx"
 
 
 def short(release_id: str) -> str:

@@ -1,6 +1,7 @@
 """Takes what people say to a rollout: consent, refusal of it, and the word to stop."""
 
 from collections.abc import Callable
+from functools import partial
 
 from triune.domain.errors import UnknownRolloutError, nearest
 from triune.domain.projection import RolloutRecord
@@ -11,7 +12,7 @@ from triune.domain.rollout.state import Move, Rollout
 from triune.domain.verdict import Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Decision, Outcome, actor, find_environment, settle
-from triune.operations.promotion import objections
+from triune.operations.promotion import evidence_of, go_on, objections
 
 
 def find_rollout(context: Context, name: str) -> RolloutRecord:
@@ -48,6 +49,7 @@ def approve(context: Context, record: RolloutRecord, *, because: str = "") -> Ou
     What would refuse its promotion by now, refuses the consent.
     """
     now_s = context.clock.now().timestamp()
+    environment = find_environment(context.spec, record.environment)
 
     def decide(standing: Standing) -> Decision:
         rollout = standing.rollout(record.id)
@@ -59,34 +61,46 @@ def approve(context: Context, record: RolloutRecord, *, because: str = "") -> Ou
         )
         if move.verdict is Verdict.FAIL:
             return Decision.refusing(move.reason, rollout=rollout.id)
-        environment = find_environment(context.spec, record.environment)
         refusals = objections(context, rollout, environment, standing)
         if refusals:
             return Decision.refusing(*refusals, rollout=rollout.id)
-        return _going_on(standing, move, now_s)
+        return _going_on(context, standing, move)
 
-    return settle(context, record.environment, decide)
+    evidence = evidence_of(context, record.release, environment)
+    return settle(context, record.environment, decide, rests_on=evidence)
 
 
 def reject(context: Context, record: RolloutRecord, *, because: str = "") -> Outcome:
     """Refuse consent, which ends the rollout."""
-    return _end(context, record, commands.reject, because)
+    return _tell(context, record, commands.reject, because)
 
 
 def abort(context: Context, record: RolloutRecord, *, because: str = "") -> Outcome:
     """End a rollout before it is promoted."""
-    return _end(context, record, commands.abort, because)
+    return _tell(context, record, commands.abort, because)
 
 
-def _end(
+def pause(context: Context, record: RolloutRecord, *, because: str = "") -> Outcome:
+    """Keep a rollout where it is; a candidate that turns out bad still goes back."""
+    now_s = context.clock.now().timestamp()
+    return _tell(context, record, partial(commands.pause, now_s=now_s), because)
+
+
+def resume(context: Context, record: RolloutRecord, *, because: str = "") -> Outcome:
+    """Let a rollout go on where it was paused."""
+    now_s = context.clock.now().timestamp()
+    return _tell(context, record, partial(commands.resume, now_s=now_s), because)
+
+
+def _tell(
     context: Context,
     record: RolloutRecord,
-    end: Callable[[Rollout, Command], Move],
+    command: Callable[[Rollout, Command], Move],
     because: str,
 ) -> Outcome:
     def decide(standing: Standing) -> Decision:
         rollout = standing.rollout(record.id)
-        move = end(rollout, _command(context, rollout, standing, because))
+        move = command(rollout, _command(context, rollout, standing, because))
         return Decision(
             verdict=move.verdict, reasons=(move.reason,), rollout=rollout.id, moves=(move,)
         )
@@ -94,15 +108,14 @@ def _end(
     return settle(context, record.environment, decide)
 
 
-def _going_on(standing: Standing, move: Move, now_s: float) -> Decision:
+def _going_on(context: Context, standing: Standing, move: Move) -> Decision:
     """Go on after a consent; as long as others are missing, it is inconclusive."""
-    moves = (move, *standing.after(move).go_on(move.rollout, now_s))
-    last = moves[-1]
+    moves, reason = go_on(context, standing.after(move), move.rollout)
     return Decision(
-        verdict=last.verdict,
-        reasons=(move.reason, last.reason),
+        verdict=moves[-1].verdict if moves else Verdict.INCONCLUSIVE,
+        reasons=(move.reason,) if reason == move.reason else (move.reason, reason),
         rollout=move.rollout.id,
-        moves=moves,
+        moves=(move, *moves),
     )
 
 

@@ -11,11 +11,16 @@ from queue import SimpleQueue
 from threading import Thread
 from time import perf_counter
 
+from triune.domain.canonical import sha256
 from triune.domain.errors import TriuneError
 from triune.domain.evidence import CheckResult, Judgement, Layer
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
 from triune.ports import Progress
+
+
+def _read_nothing_else() -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +30,15 @@ class Check:
     Parameters
     ----------
     digest
-        Digests all that the check would read now (64 hexadecimal digits).
+        Digests all that the check is about now (64 hexadecimal digits); where that changes before
+        it is pinned in a release, its result is none.
     judge
         Runs it to a verdict. A fault that it raises makes it an ERROR.
     is_reusable
         Whether a result stands as long as its digest does. An ERROR never stands.
+    surroundings
+        Digests what else it may read, which need not be pinned: a result stands no longer than
+        that does either. None where nobody can tell what that is, and no result stands.
     """
 
     layer: Layer
@@ -37,6 +46,7 @@ class Check:
     digest: Callable[[], str]
     judge: Callable[[Progress], Judgement]
     is_reusable: bool = True
+    surroundings: Callable[[], str | None] = _read_nothing_else
 
 
 def run_checks(
@@ -111,15 +121,18 @@ def _run_check(context: Context, check: Check, *, progress: Progress, force: boo
         progress(f"{check.layer}: {check.name}: {line}")
 
     started = perf_counter()
-    digest = ""
+    digest, key, is_kept = "", None, False
     try:
         # Before it runs: what it changes, it did not read.
-        digest = check.digest()
-        if check.is_reusable and not force:
-            known = context.results.find(layer=check.layer, name=check.name, digest=digest)
+        digest, around = check.digest(), check.surroundings()
+        key = _key(digest, around) if check.is_reusable else None
+        if key is not None and not force:
+            known = context.results.find(layer=check.layer, name=check.name, digest=key)
             if known is not None:
-                return known
+                return replace(known, digest=digest)
         judgement = check.judge(say)
+        # What was edited meanwhile, it may have read before or after.
+        is_kept = key is not None and check.surroundings() == around
     except TriuneError as error:
         judgement = Judgement(
             verdict=Verdict.ERROR, reason=Reason(code=error.code, message=str(error))
@@ -139,6 +152,13 @@ def _run_check(context: Context, check: Check, *, progress: Progress, force: boo
         findings=judgement.findings,
         details=judgement.details,
     )
-    if check.is_reusable and result.verdict is not Verdict.ERROR:
-        context.results.keep(result)
+    if key is not None and is_kept and result.verdict is not Verdict.ERROR:
+        context.results.keep(replace(result, digest=key))
     return result
+
+
+def _key(digest: str, around: str | None) -> str | None:
+    """Make what a result is remembered by; None where none stands."""
+    if around is None:
+        return None
+    return sha256(f"{digest} {around}".encode()) if around else digest

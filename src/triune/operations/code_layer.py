@@ -19,6 +19,7 @@ def code_checks(context: Context) -> tuple[Check, ...]:
             digest=tool.digest,
             judge=tool.judge,
             is_reusable=tool.is_reusable,
+            surroundings=tool.surroundings,
         )
         for tool in tools
     )

@@ -13,6 +13,7 @@ from triune.ports import (
     ArtifactStore,
     Clock,
     DataEngine,
+    DataPlanes,
     Installation,
     Ledger,
     Pipeline,
@@ -47,6 +48,7 @@ class Context:
     tools: Toolbox
     results: ResultMemory
     lock: RunLock
+    planes: DataPlanes
     clock: Clock
 
     def __enter__(self) -> Self:

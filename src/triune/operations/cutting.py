@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from triune.domain.canonical import Json
-from triune.domain.errors import NothingIncludedError
+from triune.domain.errors import NothingIncludedError, WorkerError
 from triune.domain.events import EventKind
 from triune.domain.manifest import (
     DatasetRef,
@@ -21,11 +21,12 @@ from triune.domain.manifest import (
 )
 from triune.domain.project import ModelSpec
 from triune.domain.projection import ReleaseRecord
+from triune.operations.compiling import compile_model
 from triune.operations.context import Context, record
 from triune.operations.datasets import Datasets, read_datasets
 from triune.operations.locating import model_files, require_included
 from triune.operations.releases import running
-from triune.ports import Checkout
+from triune.ports import Checkout, Worker
 
 TESTS = "tests"
 
@@ -39,7 +40,18 @@ class Cut:
     is_new: bool
 
 
-def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What a release is to be.
+
+    ``answers`` are its model's to the golden requests; None where it was not asked, or could not.
+    """
+
+    manifest: Manifest
+    answers: tuple[dict[str, Json], ...] | None = None
+
+
+def gather_release(context: Context, *, lock: bytes) -> Gathered:
     """Store what the project's files are now and list it as a manifest.
 
     Raises
@@ -75,7 +87,7 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
         serve=spec.serve,
     )
     if spec.model is None:
-        return manifest
+        return Gathered(manifest=manifest)
     draft = replace(
         manifest,
         model=_store_model(context, spec.model, artifact),
@@ -84,8 +96,12 @@ def gather_manifest(context: Context, *, lock: bytes) -> Manifest:
         signature=Signature(inputs=datasets.inputs, outputs=Outputs()),
     )
     with running(context, draft) as worker:
-        outputs = worker.describe()
-    return replace(draft, signature=Signature(inputs=datasets.inputs, outputs=outputs))
+        signature = Signature(inputs=datasets.inputs, outputs=worker.describe())
+        named = replace(draft, signature=signature)
+        if spec.model.compile is not None:
+            # Its answers are those of the compiled model, which another worker has to load.
+            return Gathered(manifest=compile_model(context, worker, named))
+        return Gathered(manifest=named, answers=_ask_golden(context, named, worker))
 
 
 def cut_release(context: Context, manifest: Manifest, checkout: Checkout) -> Cut:
@@ -118,19 +134,22 @@ def cut_release(context: Context, manifest: Manifest, checkout: Checkout) -> Cut
     return Cut(id=release_id, manifest=manifest, is_new=is_new)
 
 
-def record_golden_answers(context: Context, cut: Cut) -> int:
-    """Score all golden requests as one batch, record the answers, and count them.
+def record_golden_answers(
+    context: Context, cut: Cut, answers: Sequence[dict[str, Json]] | None = None
+) -> int:
+    """Record what a release answers to all golden requests as one batch, and count the answers.
 
-    Answers that the ledger holds already stand, if their blob does.
+    Without ``answers`` it is asked for them. Those that the ledger holds already stand, if their
+    blob does.
     """
     if cut.manifest.golden is None:
         return 0
     requests = load_golden(context, cut.manifest.golden)
-    known = context.ledger.find(ReleaseRecord, cut.id)
-    if known and known.answers and context.store.has(known.answers):
+    if _has_answers(context, cut.id):
         return len(requests)
-    with running(context, cut.manifest) as worker:
-        answers = worker.predict(requests)
+    if answers is None:
+        with running(context, cut.manifest) as worker:
+            answers = worker.predict(requests)
     digest = context.store.put(_json_lines(answers)).digest
     record(
         context,
@@ -139,6 +158,24 @@ def record_golden_answers(context: Context, cut: Cut) -> int:
         {"release": cut.id, "answers": digest, "count": len(answers)},
     )
     return len(answers)
+
+
+def _ask_golden(
+    context: Context, manifest: Manifest, worker: Worker
+) -> tuple[dict[str, Json], ...] | None:
+    """Ask the worker at hand, as another would take seconds to load what it has loaded."""
+    if manifest.golden is None or _has_answers(context, manifest.release_id):
+        return None
+    try:
+        return tuple(worker.predict(load_golden(context, manifest.golden)))
+    except WorkerError:
+        # Told once the release is cut, which is kept: by asking it again.
+        return None
+
+
+def _has_answers(context: Context, release_id: str) -> bool:
+    known = context.ledger.find(ReleaseRecord, release_id)
+    return bool(known and known.answers and context.store.has(known.answers))
 
 
 def load_golden(context: Context, digest: str) -> list[dict[str, Json]]:

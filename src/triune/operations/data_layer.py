@@ -14,17 +14,24 @@ from typing import Final
 import numpy as np
 
 from triune.domain.canonical import Json, canonical_json, sha256
-from triune.domain.data_checks import judge_holdout, judge_skew, judge_suite
+from triune.domain.data_checks import (
+    MOST_FINDINGS,
+    judge_holdout,
+    judge_labels,
+    judge_skew,
+    judge_suite,
+)
 from triune.domain.drift_report import compare_profiles
 from triune.domain.errors import UsageError, nearest
 from triune.domain.evidence import Judgement, Layer
 from triune.domain.expectations.outcome import ResultFormat
 from triune.domain.expectations.suite import Suite, read_suite
-from triune.domain.project import DatasetSpec, SkewSpec
+from triune.domain.project import DatasetSpec, ModelSpec, SkewSpec
 from triune.operations.checks import Check
 from triune.operations.context import Context
 from triune.operations.holdouts import shared_rows
 from triune.operations.locating import dataset_files, require_file
+from triune.operations.measuring import HOLDOUT, is_missing
 from triune.operations.project_tests import layer_tests
 from triune.ports import Progress
 
@@ -78,7 +85,8 @@ def data_checks(context: Context, selection: DataSelection = EVERYTHING) -> tupl
                 "suite of it, and data.skew does not name it; name one: `--suite FILE`"
             )
         return (*suites, *skews)
-    holdout = (_holdout_check(context),) if context.spec.model else ()
+    model = context.spec.model
+    holdout = (_holdout_check(context), _labels_check(context, model)) if model else ()
     return (*suites, *skews, *holdout, *layer_tests(context, Layer.DATA))
 
 
@@ -263,6 +271,41 @@ def _judge_holdout(context: Context, progress: Progress) -> Judgement:
         shared=shared_rows(rows, seen, has_key=has_key),
         repeated=tuple(int(row) for row in repeated),
         has_key=has_key,
+    )
+
+
+def _labels_check(context: Context, model: ModelSpec) -> Check:
+    return Check(
+        layer=Layer.DATA,
+        name="holdout labelled",
+        digest=partial(_digest_labels, context, model),
+        judge=partial(_judge_labels, context, model),
+    )
+
+
+def _digest_labels(context: Context, model: ModelSpec) -> str:
+    holdout = context.spec.dataset(HOLDOUT)
+    content = _digest_files(_files(context, holdout))
+    return _digest(
+        {"labelled": [holdout.format, content], "target": model.target, "key": model.key}
+    )
+
+
+def _judge_labels(context: Context, model: ModelSpec, _: Progress) -> Judgement:
+    holdout = context.spec.dataset(HOLDOUT)
+    files = _files(context, holdout)
+    labels = context.data.arrays(files, format=holdout.format, columns=[model.target])
+    missing = np.flatnonzero(is_missing(labels[model.target])).tolist()
+    keys: list[object] = []
+    if missing and model.key:
+        held = context.data.arrays(files, format=holdout.format, columns=[model.key])[model.key]
+        keys = held[missing[:MOST_FINDINGS]].tolist()
+    return judge_labels(
+        target=model.target,
+        rows=len(labels[model.target]),
+        missing=missing,
+        key=model.key,
+        keys=keys,
     )
 
 

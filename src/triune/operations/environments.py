@@ -1,11 +1,16 @@
 """Reads how an environment stands, and records what moves it: all of a decision, or nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from triune.domain.canonical import Json, parse_json
-from triune.domain.errors import ConcurrencyError, UnknownEnvironmentError, nearest
+from triune.domain.errors import (
+    ConcurrencyError,
+    LedgerError,
+    UnknownEnvironmentError,
+    nearest,
+)
 from triune.domain.events import EventDraft, EventKind
 from triune.domain.project import EnvironmentSpec, ProjectSpec
 from triune.domain.projection import EnvironmentRecord, RolloutRecord
@@ -15,6 +20,9 @@ from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Move, Rollout, Status
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context, timestamp
+
+_TRIES: Final = 20
+"""How often is decided anew where what a decision rests on moves at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,11 @@ def actor(context: Context) -> Person:
     return Person(subject=context.source.actor(), identified=Identified.UNAUTHENTICATED)
 
 
+def version(context: Context, name: str) -> int:
+    """Tell how many events an environment has had; the same number, the same standing."""
+    return context.ledger.version(f"environment:{name}")
+
+
 def observe(context: Context, name: str) -> Standing:
     """Read how an environment stands."""
     record = context.ledger.find(EnvironmentRecord, name)
@@ -108,21 +121,63 @@ def restore(record: RolloutRecord) -> Rollout:
     return Rollout.from_json(parse_json(record.state.encode()))
 
 
-def settle(context: Context, name: str, decide: Callable[[Standing], Decision]) -> Outcome:
-    """Decide on an environment as it stands, and record that; whoever was faster has won."""
+def settle(
+    context: Context,
+    name: str,
+    decide: Callable[[Standing], Decision],
+    *,
+    by: str | None = None,
+    rests_on: Sequence[str] = (),
+) -> Outcome:
+    """Decide on an environment as it stands, and record that; whoever was faster has won.
+
+    Parameters
+    ----------
+    by
+        Who is recorded for it; whoever works here where it is None.
+    rests_on
+        Other aggregates that the decision reads. It is made anew where one moved meanwhile.
+
+    Raises
+    ------
+    LedgerError
+        Those kept moving.
+    """
+    for _ in range(_TRIES):
+        read = {each: context.ledger.version(each) for each in rests_on}
+        try:
+            return _settle(context, name, decide, by=by, unmoved=read)
+        except ConcurrencyError as error:
+            moved = error
+    raise LedgerError(
+        f"what speaks for or against {name} kept changing while it was weighed; run it again once "
+        "the other commands are done"
+    ) from moved
+
+
+def _settle(
+    context: Context,
+    name: str,
+    decide: Callable[[Standing], Decision],
+    *,
+    by: str | None,
+    unmoved: Mapping[str, int],
+) -> Outcome:
     aggregate = f"environment:{name}"
-    version = context.ledger.version(aggregate)
+    at = version(context, name)
     before = observe(context, name)
     decision = decide(before)
-    who, when = context.source.actor(), timestamp(context.clock.now())
+    who, when = by or context.source.actor(), timestamp(context.clock.now())
     events, after = _events(before, decision)
     drafts = [
         EventDraft(aggregate=aggregate, kind=kind, actor=who, time=when, data=data)
         for kind, data in events
     ]
     try:
-        context.ledger.append(drafts, expected_version=version)
+        context.ledger.append(drafts, expected_version=at, unmoved=unmoved)
     except ConcurrencyError as error:
+        if error.aggregate != aggregate:
+            raise
         now = observe(context, name)
         reason = Reason(
             code=PromotionCode.MOVED_MEANWHILE,

@@ -10,8 +10,10 @@ from triune.domain.errors import UsageError
 from triune.domain.project import EnvironmentSpec
 from triune.domain.rollout.forecast import Fate, StepForecast, forecast_fate, forecast_steps
 from triune.domain.rollout.plan import OnDeadline, Strategy
+from triune.domain.rollout.state import Rollout
 from triune.operations.context import Context
 from triune.operations.environments import find_environment
+from triune.operations.traffic import requests_per_s
 from triune.ports import Progress
 
 FAILURE_RATES: Final = (0.01, 0.02, 0.05, 0.2)
@@ -65,6 +67,25 @@ def forecast(context: Context, name: str, *, requests_per_s: float, progress: Pr
         fates=tuple(fates),
         warnings=tuple(_warnings(environment, steps, requests_per_s)),
     )
+
+
+def forecast_at_rate_seen(
+    context: Context, rollout: Rollout, *, progress: Progress
+) -> Forecast | None:
+    """Tell what the steps of a rollout mean at the traffic that its environment has now.
+
+    None where nothing is compared, or there is hardly any traffic.
+    """
+    if not any(step.needs_evidence for step in rollout.plan.steps):
+        return None
+    router = context.planes.of(find_environment(context.spec, rollout.environment))
+    traffic = router.look()
+    if traffic is None:
+        return None
+    rate = requests_per_s(router, traffic, now_s=context.clock.now().timestamp())
+    if not rate:
+        return None
+    return forecast(context, rollout.environment, requests_per_s=rate, progress=progress)
 
 
 def _warnings(

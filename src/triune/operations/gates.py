@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from triune.domain.canonical import Json
-from triune.domain.errors import StoreError, TriuneError
+from triune.domain.errors import StoreError, TriuneError, WorkerKilledError
 from triune.domain.events import EventKind
 from triune.domain.evidence import CheckResult
 from triune.domain.gate import (
@@ -145,12 +145,16 @@ def score_champion(context: Context, champion: ReleaseRecord, manifest: Manifest
     Raises
     ------
     ChampionGoneError
-        Its blobs are gone or changed, or it no longer runs here.
+        Its blobs are gone or changed.
+    NotComparableError
+        It no longer runs here, or not on this holdout.
+    WorkerKilledError
+        Its worker was killed; another attempt may succeed.
     """
     with _translating_loss(champion):
         try:
             return score_dataset(context, champion, manifest.datasets["holdout"])
-        except StoreError:
+        except (StoreError, WorkerKilledError):
             raise
         except TriuneError as error:
             raise NotComparableError(

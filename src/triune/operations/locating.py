@@ -10,16 +10,22 @@ from triune.domain.errors import (
     ConfigError,
     DatasetError,
     LockError,
+    MissingExtraError,
     ModelError,
     NothingIncludedError,
     RuntimeMismatchError,
     TriuneError,
     nearest,
 )
-from triune.domain.lock import mismatches, parse_lock
+from triune.domain.lock import Lock, mismatches, parse_lock
 from triune.domain.project import DatasetSpec, ModelSpec, ProjectSpec
 from triune.ports import Installation, Source
 
+COMPILED_RUNTIME: Final = "onnxruntime"
+"""What predicts by a compiled model: it is locked as whatever else decides an answer."""
+
+_COMPILE: Final = "model.compile"
+_COMPILER: Final = frozenset({COMPILED_RUNTIME, "skl2onnx"})
 _GLOB: Final = "*?["
 _MAX_COMPARED: Final = 2_000
 _RELOCK: Final = "write it from what is installed: `triune init --lock .`"
@@ -72,6 +78,8 @@ def require_runtime(project: Project, installation: Installation) -> bytes:
         It is no text, names nothing, or says anything else than exact versions.
     RuntimeMismatchError
         A locked package is missing, or installed in another version.
+    MissingExtraError
+        The model is to be compiled, and what does that is not installed.
     """
     lock = project.spec.lock
     content = require_file(project, "runtime.lock", lock, advice=_RELOCK).read_bytes()
@@ -94,7 +102,22 @@ def require_runtime(project: Project, installation: Installation) -> bytes:
             f"what is installed differs from {lock}: {listed}; install what it names "
             f"(`pip install -r {lock}`), or lock what is installed now: `triune init --lock .`"
         )
+    if project.spec.model is not None and project.spec.model.compile is not None:
+        _require_compiler(project, installation, locked)
     return content
+
+
+def _require_compiler(project: Project, installation: Installation, locked: Lock) -> None:
+    installed = installation.versions()
+    if not installed.keys() >= _COMPILER:
+        raise MissingExtraError(needed_for=f"{_COMPILE}: onnx", extra="onnx")
+    if COMPILED_RUNTIME not in locked.packages:
+        message = (
+            f"the compiled model is run by {COMPILED_RUNTIME}, which {project.spec.lock} does not "
+            f"name; add the line {COMPILED_RUNTIME}=={installed[COMPILED_RUNTIME]} to it, or "
+            f"{_RELOCK}"
+        )
+        raise LockError(str(project.spec.problem(_COMPILE, message)))
 
 
 def require_included(project: Project, source: Source) -> tuple[Path, ...]:

@@ -23,7 +23,8 @@ from triune.stats.estimate import Estimate, PairedComparison
 from triune.stats.inputs import BoolArray, FloatArray, IntArray
 from triune.stats.interval import USUAL, Question
 from triune.stats.measure import compare_metric, estimate_metric
-from triune.stats.metrics import Needs, Task, find_metric
+from triune.stats.metric_names import Task
+from triune.stats.metrics import Needs, find_metric
 
 HOLDOUT: Final = "holdout"
 

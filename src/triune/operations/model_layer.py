@@ -20,6 +20,7 @@ from triune.domain.errors import (
     TriuneError,
     UsageError,
     WorkerError,
+    WorkerKilledError,
     nearest,
 )
 from triune.domain.evidence import Judgement, Layer
@@ -33,6 +34,7 @@ from triune.domain.model_checks import (
     judge_floor,
     judge_holdout,
     judge_not_applicable,
+    judge_not_met,
     judge_not_scored,
     judge_predictions,
     judge_refused,
@@ -45,6 +47,7 @@ from triune.domain.verdict import Reason
 from triune.operations.checks import Check
 from triune.operations.context import Context
 from triune.operations.measuring import HOLDOUT, Holdout, is_missing, load_holdout
+from triune.operations.parity import parity_checks
 from triune.operations.scoring import Variant, dataset_of, lay_out_dataset, score_variants
 from triune.ports import Predictions, Progress
 from triune.stats.errors import StatsError, TooFewRowsError
@@ -119,7 +122,7 @@ def model_checks(
             is_reusable=draft.is_reusable,
         )
         for draft in _drafts(subject, _look(subject, may_look))
-    )
+    ) + parity_checks(context, release_id, manifest, progress=progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +185,16 @@ class _Draft:
 
 
 def _drafts(subject: _Subject, look: _Look) -> Iterator[_Draft]:
-    model, has_looked = subject.model, look is None
-    yield _Draft(name=HOLDOUT, settings=None, judge=partial(_judge_holdout, subject))
+    model = subject.model
+    # With more looks to spend, or a worker that nobody kills, it may come out otherwise.
+    has_met = look is None and not isinstance(subject.found(HOLDOUT), TriuneError)
+    yield _Draft(
+        name=HOLDOUT,
+        settings=None,
+        judge=partial(_judge_holdout, subject, look),
+        # What keeps the labels from being met is told, whatever was found before.
+        is_reusable=not isinstance(look, TriuneError),
+    )
     for dataset in _scored_datasets(subject.manifest):
         yield _Draft(
             name="predictions" if dataset == HOLDOUT else f"predictions: {dataset}",
@@ -195,15 +206,14 @@ def _drafts(subject: _Subject, look: _Look) -> Iterator[_Draft]:
             name=f"floor: {_name_floor(metric, worst)}",
             settings={metric: worst},
             judge=partial(_judge_floor, subject, look, metric, worst),
-            # With more looks to spend it may come out otherwise.
-            is_reusable=has_looked,
+            is_reusable=has_met,
         )
     for spec in model.slices:
         yield _Draft(
             name=f"slice: {spec.name}",
             settings=asdict(spec),
             judge=partial(_judge_slice, subject, look, spec),
-            is_reusable=has_looked,
+            is_reusable=has_met,
         )
     for behaviour in subject.behaviours:
         yield _Draft(
@@ -252,8 +262,9 @@ def _look(subject: _Subject, may_look: MayLook) -> _Look:
     return _attempt(lambda: may_look(predictions))
 
 
-def _judge_holdout(subject: _Subject) -> Judgement:
+def _judge_holdout(subject: _Subject, look: _Look) -> Judgement:
     holdout, classes = _require(subject.holdout), subject.outputs.classes
+    _require(look)
     different, counts = np.unique(holdout.truth(classes), return_counts=True)
     names = [str(classes[each]) if classes else f"{each:g}" for each in different[:2].tolist()]
     return judge_holdout(
@@ -319,8 +330,9 @@ def _judge_unmet(subject: _Subject, holdout: Holdout, look: _Look) -> Judgement 
     holdout.truth(subject.outputs.classes)
     if not _has_valid_predictions(subject):
         return judge_not_scored()
-    reason = _require(look)
-    return judge_refused(reason) if reason else None
+    if isinstance(look, TriuneError):
+        return judge_not_met()
+    return judge_refused(look) if look else None
 
 
 def _measure(
@@ -447,7 +459,9 @@ def _notes(columns: _Columns | TriuneError, spec: BehaviourSpec) -> tuple[str, .
 
 def _is_its_fault(found: _Found) -> bool:
     """Tell whether the model itself was asked, and raised or broke its worker."""
-    return isinstance(found, WorkerError) and not isinstance(found, TamperedError)
+    return isinstance(found, WorkerError) and not isinstance(
+        found, TamperedError | WorkerKilledError
+    )
 
 
 def _attempt(ask: Callable[[], _T]) -> _T | TriuneError:

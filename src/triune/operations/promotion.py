@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from triune.domain.canonical import sha256
-from triune.domain.errors import NotAvailableYetError
 from triune.domain.project import EnvironmentSpec
 from triune.domain.projection import EnvironmentRecord, GateRecord, ReleaseRecord
 from triune.domain.promotion import (
@@ -15,9 +14,9 @@ from triune.domain.promotion import (
 )
 from triune.domain.release import short
 from triune.domain.rollout.override import Override
-from triune.domain.rollout.plan import Plan, Strategy
+from triune.domain.rollout.plan import Plan
 from triune.domain.rollout.standing import Standing
-from triune.domain.rollout.state import Rollout, open_rollout
+from triune.domain.rollout.state import Move, Rollout, RolloutCode, open_rollout
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Decision, Outcome, find_environment, settle
@@ -28,26 +27,36 @@ def promote(
 ) -> Outcome:
     """Open the rollout of a release, and move it as far as it goes without evidence.
 
+    Where a traffic process runs, the controller moves it.
+
     Raises
     ------
     UnknownEnvironmentError
         ``triune.yaml`` names no such environment.
-    NotAvailableYetError
-        The environment has a champion to compare with, and asks for that.
     """
     environment = find_environment(context.spec, to)
 
     def decide(standing: Standing) -> Decision:
         if standing.champion == release.id:
             return Decision(verdict=Verdict.PASS, reasons=(already_champion(release.id, to),))
-        admission = admit(_obstacles(context, release, environment, standing), override)
+        # Read anew: since it was found, a run may have judged it otherwise.
+        current = context.ledger.find(ReleaseRecord, release.id) or release
+        admission = admit(_obstacles(context, current, environment, standing), override)
         if admission.refusals:
             return Decision.refusing(*admission.refusals)
-        _require_available(context, environment, standing)
         rollout = begin(context, release, standing, plan=environment.plan)
         return opened(context, standing, replace(rollout, override=admission.override))
 
-    return settle(context, to, decide)
+    return settle(context, to, decide, rests_on=evidence_of(context, release.id, environment))
+
+
+def evidence_of(context: Context, release_id: str, environment: EnvironmentSpec) -> tuple[str, ...]:
+    """Name the aggregates, beside the environment's own, that say whether a release may go there.
+
+    They hold its verdict, its gate decision, and what serves the environment before.
+    """
+    before = (f"environment:{environment.after}",) if environment.after else ()
+    return (f"project:{context.spec.name}", f"release:{release_id}", *before)
 
 
 def objections(
@@ -82,13 +91,42 @@ def begin(context: Context, release: ReleaseRecord, standing: Standing, *, plan:
 
 def opened(context: Context, standing: Standing, rollout: Rollout) -> Decision:
     """Decide to open a rollout, which goes on as far as it can."""
-    moves = standing.opening(rollout).go_on(rollout, context.clock.now().timestamp())
+    moves, reason = go_on(context, standing.opening(rollout), rollout)
     return Decision(
-        verdict=moves[-1].verdict,
-        reasons=(moves[-1].reason,),
+        verdict=moves[-1].verdict if moves else Verdict.INCONCLUSIVE,
+        reasons=(reason,),
         rollout=rollout.id,
         opening=rollout,
         moves=moves,
+    )
+
+
+def go_on(
+    context: Context, standing: Standing, rollout: Rollout
+) -> tuple[tuple[Move, ...], Reason]:
+    """Move a rollout as far as it goes here and now, and say why it goes no further.
+
+    Nothing moves it here where its candidate is to be watched, or the order must be followed by a
+    traffic process first.
+    """
+    needs_evidence = rollout.plan.steps[rollout.step].needs_evidence
+    is_carried = is_traffic_carried(context, standing.name)
+    if rollout.has_traffic and (is_carried or needs_evidence):
+        return (), rollout.reason if is_carried else _not_carried(standing.name)
+    moves = standing.go_on(rollout, context.clock.now().timestamp())
+    return moves, moves[-1].reason
+
+
+def is_traffic_carried(context: Context, environment: str) -> bool:
+    """Tell whether a traffic process serves an environment."""
+    return context.planes.of(find_environment(context.spec, environment)).is_running()
+
+
+def _not_carried(environment: str) -> Reason:
+    return Reason(
+        code=RolloutCode.NOT_APPLIED,
+        message=f"nothing carries the traffic of {environment}, so nothing can be watched and the "
+        "rollout waits: start it with `triune up`",
     )
 
 
@@ -124,15 +162,3 @@ def _gate_obstacle(
         return None
     decision = context.ledger.find(GateRecord, release.id)
     return outdated_gate(release, decision, standing=standing) if decision else None
-
-
-def _require_available(context: Context, environment: EnvironmentSpec, standing: Standing) -> None:
-    strategy = environment.plan.strategy
-    if standing.champion is None or strategy is Strategy.INSTANT:
-        return
-    problem = context.spec.problem(
-        f"environments.{environment.name}.strategy",
-        f"{strategy} beside a champion ({short(standing.champion)} serves {environment.name}) is "
-        "not available yet; set `strategy: instant`, which compares nothing",
-    )
-    raise NotAvailableYetError.listing([problem])

@@ -10,6 +10,7 @@ from triune.domain.projection import ReleaseRecord
 from triune.domain.release import (
     BUNDLE_CODE,
     BUNDLE_CODE_TREE,
+    BUNDLE_COMPILED,
     BUNDLE_GOLDEN,
     BUNDLE_LOCK,
     BUNDLE_MANIFEST,
@@ -84,26 +85,38 @@ def lay_out_tree(store: ArtifactStore, tree: Tree, folder: Path) -> tuple[Path, 
 @contextmanager
 def bundle(context: Context, manifest: Manifest, *, label: str = "") -> Iterator[Path]:
     """Lay a release, or a draft of one, out as a worker runs it; the folder goes at the end."""
+    with context.scratch.folder(label=label) as folder:
+        lay_out_bundle(context.store, manifest, folder)
+        yield folder
+
+
+def lay_out_bundle(store: ArtifactStore, manifest: Manifest, folder: Path) -> None:
+    """Lay a release, or a draft of one, out in an empty folder as a worker runs it.
+
+    Raises
+    ------
+    UnknownReleaseError
+        It holds no model.
+    """
     if manifest.model is None:
         raise UnknownReleaseError(
             "this release holds no model, so there is nothing to run; "
             "say where it is under `model:` in triune.yaml"
         )
-    store = context.store
-    with context.scratch.folder(label=label) as folder:
-        (folder / BUNDLE_MANIFEST).write_bytes(manifest.content)
-        store.copy(manifest.runtime.lock, folder / BUNDLE_LOCK)
-        if manifest.golden is not None:
-            store.copy(manifest.golden, folder / BUNDLE_GOLDEN)
-        for digest, listing, name in (
-            (manifest.code, BUNDLE_CODE_TREE, BUNDLE_CODE),
-            (manifest.model.digest, BUNDLE_MODEL_TREE, BUNDLE_MODEL),
-        ):
-            store.copy(digest, folder / listing)
-            (folder / name).mkdir()
-            lay_out_tree(store, load_tree(store, digest), folder / name)
-            _close(folder / name)
-        yield folder
+    (folder / BUNDLE_MANIFEST).write_bytes(manifest.content)
+    store.copy(manifest.runtime.lock, folder / BUNDLE_LOCK)
+    if manifest.golden is not None:
+        store.copy(manifest.golden, folder / BUNDLE_GOLDEN)
+    if manifest.model.compiled is not None:
+        store.copy(manifest.model.compiled.digest, folder / BUNDLE_COMPILED)
+    for digest, listing, name in (
+        (manifest.code, BUNDLE_CODE_TREE, BUNDLE_CODE),
+        (manifest.model.digest, BUNDLE_MODEL_TREE, BUNDLE_MODEL),
+    ):
+        store.copy(digest, folder / listing)
+        (folder / name).mkdir()
+        lay_out_tree(store, load_tree(store, digest), folder / name)
+        _close(folder / name)
 
 
 def _close(folder: Path) -> None:

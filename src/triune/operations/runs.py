@@ -22,13 +22,14 @@ from triune.operations.cutting import (
     TESTS,
     Cut,
     cut_release,
-    gather_manifest,
+    gather_release,
     record_golden_answers,
 )
 from triune.operations.data_layer import data_checks
 from triune.operations.datasets import read_datasets
 from triune.operations.gates import Gated, describe, evaluate_gate
-from triune.operations.layers import LayerReport, check_integration, check_model, report_layers
+from triune.operations.integration_layer import integration_checks
+from triune.operations.layers import LayerReport, check_model, report_layers
 from triune.operations.locating import require_inputs
 from triune.operations.releases import find_release
 from triune.ports import Checkout, Progress
@@ -181,7 +182,8 @@ def _run_steps(context: Context, checkout: Checkout, done: _Progress) -> None:
         context.pipeline.run(stages.training, progress=done.say)
         say(_list_stages(stages.training))
     with done.step("release") as say:
-        manifest = gather_manifest(context, lock=lock)
+        gathered = gather_release(context, lock=lock)
+        manifest = gathered.manifest
         cut = cut_release(context, manifest, _with_edits_since(context, checkout))
         done.cut = cut
         say(f"{short(cut.id)} {'cut' if cut.is_new else 'unchanged'}")
@@ -193,13 +195,15 @@ def _run_steps(context: Context, checkout: Checkout, done: _Progress) -> None:
             if found := [result for result in changed.values() if result.layer is layer]:
                 done.steps.append(_step_of(layer, found, seconds=0.0))
     with done.step("golden answers") as say:
-        count = record_golden_answers(context, cut)
+        count = record_golden_answers(context, cut, gathered.answers)
         say(f"{count} answers stand" if count else "not applicable")
     release = find_release(context, cut.id)
-    if check_model(context, release, manifest, done.check):
-        check_integration(context, release, manifest, done.check)
-    else:
-        done.steps.append(_not_run(Layer.INTEGRATION))
+    # It comes up while the model is checked, and is asked nothing before that has passed.
+    with integration_checks(context, release, manifest) as checks_of_service:
+        if check_model(context, release, manifest, done.check):
+            done.check(checks_of_service, Layer.INTEGRATION)
+        else:
+            done.steps.append(_not_run(Layer.INTEGRATION))
     with done.step("gate") as say:
         done.gated = evaluate_gate(context, release, manifest, done.results, progress=done.say)
         say(done.gated.decision.reason.message)

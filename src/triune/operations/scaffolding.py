@@ -11,6 +11,7 @@ from pathlib import Path
 from triune.domain.errors import UsageError, nearest
 from triune.domain.lock import Lock, render_lock
 from triune.operations.context import Context
+from triune.operations.locating import COMPILED_RUNTIME
 from triune.ports import Installation, Source
 
 MINIMAL = "minimal"
@@ -90,7 +91,9 @@ def rewrite_lock(context: Context) -> Lock:
     """
     included = context.source.files(context.spec.include)
     sources = [context.root / path for path in included if path.suffix == ".py"]
-    lock = lock_imports(sources, context.installation)
+    model = context.spec.model
+    also = (COMPILED_RUNTIME,) if model is not None and model.compile is not None else ()
+    lock = lock_imports(sources, context.installation, also=also)
     path = context.root / context.spec.lock
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -106,8 +109,10 @@ def rewrite_lock(context: Context) -> Lock:
     return lock
 
 
-def lock_imports(sources: Sequence[Path], installation: Installation) -> Lock:
-    """Name the packages that Python files import, and all that these need.
+def lock_imports(
+    sources: Sequence[Path], installation: Installation, *, also: Sequence[str] = ()
+) -> Lock:
+    """Name the packages that Python files import, or that are needed also, and all these need.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def lock_imports(sources: Sequence[Path], installation: Installation) -> Lock:
             f"the code imports {', '.join(missing)}, which is not installed here: install it "
             "first (scikit-learn, pandas and joblib come with `pip install 'triune[sklearn]'`)"
         )
-    return Lock(packages=installation.needed(sources))
+    return Lock(packages=installation.needed(sources, also=also))
 
 
 def _python_files(folder: Path) -> list[Path]:

@@ -18,13 +18,14 @@ def pytest_configure(config: pytest.Config) -> None:
     root = _find_project(config)
     if root is None:
         return
-    from triune.testing import fixtures
+    from triune.testing import fixtures, summary
 
     config.stash[fixtures.ROOT] = root
     config.addinivalue_line(
         "markers", "for_each_slice(*names): run a test for slices of triune.yaml, all by default"
     )
     config.pluginmanager.register(fixtures, "triune-fixtures")
+    config.pluginmanager.register(summary, "triune-summary")
 
 
 def _find_project(config: pytest.Config) -> Path | None:

@@ -127,6 +127,28 @@ class LedgerChecks:
         assert len(list(ledger.events())) == 2
         assert ledger.all(EnvironmentRecord)[0].champion == "a" * 64
 
+    def test_an_append_that_rests_on_what_moved_since_is_refused_and_changes_nothing(
+        self, ledger: Ledger
+    ) -> None:
+        """The message names the aggregate that moved; those that did not are no bar."""
+        ledger.append([a_champion_change(environment="staging")], expected_version=0)
+        production = a_champion_change(environment="production")
+        nowhere = {"environment:nowhere": 0}
+
+        for seen in (0, 2):
+            with pytest.raises(ConcurrencyError, match=f"staging stands at version 1, not {seen}"):
+                ledger.append(
+                    [production],
+                    expected_version=0,
+                    unmoved={**nowhere, "environment:staging": seen},
+                )
+        refused = ledger.head().sequence
+        ledger.append(
+            [production], expected_version=0, unmoved={**nowhere, "environment:staging": 1}
+        )
+
+        assert (refused, ledger.head().sequence) == (1, 2)
+
     def test_records_follow_the_events(self, ledger: Ledger) -> None:
         """Later events change the records of earlier ones, within an append and across two."""
         ledger.append([a_release_cut(), a_golden_recorded()], expected_version=0)

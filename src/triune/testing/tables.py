@@ -59,19 +59,28 @@ class Table:
         with TemporaryDirectory(prefix="triune-table-") as folder:
             yield (write_parquet(self._data, Path(folder) / "table.parquet"),), "parquet"
 
-    def evaluate(self, suite: Suite, *, result_format: ResultFormat) -> SuiteOutcome:
+    def evaluate(
+        self, suite: Suite, *, result_format: ResultFormat, memory_limit: str | None = None
+    ) -> SuiteOutcome:
         """Evaluate a suite of expectations on it.
+
+        ``memory_limit`` is what may be held at once; without it, what the environment says.
 
         Raises
         ------
         DatasetError
             It cannot be read.
+        UsageError
+            The limit is no size, or too small to work in.
         """
         from triune.adapters.clock import SystemClock
         from triune.adapters.data.duckdb import DuckDbEngine
+        from triune.adapters.data.session import Workspace
+        from triune.config.memory import read_memory_limit
 
+        workspace = Workspace(memory_limit=read_memory_limit(memory_limit))
         with self.files() as (files, written_as):
-            return DuckDbEngine().evaluate(
+            return DuckDbEngine(workspace=workspace).evaluate(
                 files,
                 format=written_as,
                 suite=suite,

@@ -12,7 +12,11 @@ from triune.testing.tables import Table
 
 
 def validate(
-    data: object, suite: Mapping[str, Json] | str | Path, result_format: str = "SUMMARY"
+    data: object,
+    suite: Mapping[str, Json] | str | Path,
+    result_format: str = "SUMMARY",
+    *,
+    memory_limit: str | None = None,
 ) -> dict[str, Json]:
     """Evaluate each expectation of a suite on a table, and tell what came of it.
 
@@ -25,6 +29,9 @@ def validate(
         A suite as Great Expectations writes it (0.x or 1.x): a dictionary, or the file of one.
     result_format
         How much is told of each: BOOLEAN_ONLY, BASIC, SUMMARY or COMPLETE.
+    memory_limit
+        What may be held in memory at once, such as ``400MB``: the rest is spilled to a disk. Without
+        it, what the variable ``TRIUNE_MEMORY_LIMIT`` says, or most of what the machine has.
 
     Returns
     -------
@@ -37,6 +44,8 @@ def validate(
         The suite is missing, or is none.
     DatasetError
         The table is missing, or cannot be read.
+    UsageError
+        The format or the limit is none.
 
     Examples
     --------
@@ -61,4 +70,5 @@ def validate(
         from triune.adapters.data.expectations.engine import load_suite
 
         expected = load_suite(Path(suite))
-    return Table(data, root=Path()).evaluate(expected, result_format=told).document
+    table = Table(data, root=Path())
+    return table.evaluate(expected, result_format=told, memory_limit=memory_limit).document

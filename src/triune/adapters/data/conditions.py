@@ -38,6 +38,9 @@ _REFUSED: Final = {
 }
 # Macros of DuckDB's that are short for expressions of the row; it has others that read the clock.
 _MACROS: Final = {"days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"}
+# DuckDB calls them CONSISTENT, as if they were given all that they look at.
+_CLOCKS: Final = {"current_localtime", "current_localtimestamp"}
+_AGE: Final = "age"
 _KIND: Final = re.compile(r"^[\w ]+ Error: ")
 
 
@@ -54,6 +57,7 @@ def columns_of(where: str, names: Sequence[str]) -> tuple[str, ...]:
         parts = list(_expressions(parsed))
         for part in parts:
             _require_allowed(part, where)
+            _require_timeless(part, where)
         _require_pure(
             where,
             {part["function_name"] for part in parts if part["class"] == "FUNCTION"},
@@ -122,6 +126,26 @@ def _require_allowed(part: Mapping[str, Any], where: str) -> None:
     if kind not in _ALLOWED:
         said = _REFUSED.get(kind, f"holds a {kind.lower().replace('_', ' ')}")
         raise _refused(where, f"it {said}; a condition compares the columns of one row")
+
+
+def _require_timeless(part: Mapping[str, Any], where: str) -> None:
+    if part["class"] != "FUNCTION":
+        return
+    name = part["function_name"]
+    # DuckDB 1 has them as children, and a column before the dot is none of them.
+    given = part["arguments"] if "arguments" in part else part["children"]
+    if name.lower() == _AGE and len(given) < 2:
+        raise _refused(
+            where,
+            f"{name}() of one moment reads the clock, so that other rows match tomorrow; give it "
+            f"the moment to count from: {name}(TIMESTAMP '2025-01-01', the column)",
+        )
+    if name.lower() in _CLOCKS:
+        raise _refused(
+            where,
+            f"{name}() reads the clock, so that other rows match tomorrow; write the moment "
+            "itself, as TIMESTAMP '2025-01-01'",
+        )
 
 
 def _require_pure(where: str, functions: set[str], database: duckdb.DuckDBPyConnection) -> None:

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from triune.adapters.data.columns import INFINITE, Column, Values, require_same_columns, too_wide
-from triune.adapters.data.session import Session, as_text, open_session
+from triune.adapters.data.session import ANYWHERE, Session, Workspace, as_text, open_session
 from triune.domain.errors import DatasetError
 
 # As `pandas.read_csv` has them by default.
@@ -41,7 +41,6 @@ _SQL_TYPES: Final = {
     pa.string(): "VARCHAR",
 }
 _BATCH_ROWS: Final = 1 << 16
-_LINK: Final = re.compile(r"/[^\n]*/triune-duckdb-[^/\n]+/(\d+)")
 _KIND: Final = re.compile(r"^[\w ]+ Error: ")
 _ROW: Final = re.compile(r"Original Line: .*?(?=\nExpected|\nValue|\Z)", re.DOTALL)
 _SHOWN: Final = 80
@@ -90,11 +89,14 @@ class CsvTable:
         A file is missing, empty or ragged, or the files' columns differ.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], *, workspace: Workspace = ANYWHERE) -> None:
+        self._workspace = workspace
         self._headers = {path: _read_header(path) for path in files}
         require_same_columns(self._headers)
         self._names = next(iter(self._headers.values()))
         self.categories: Mapping[str, Values] = {}
+        # SQL would read them anew, by types of its own, at every query.
+        self.sql_files: tuple[tuple[Path, int], ...] = ()
         self.rows, columns = self._profile()
         self._columns = dict(zip(self._names, columns, strict=True))
         self.schema = pa.schema((name, column.narrowest) for name, column in self._columns.items())
@@ -153,11 +155,11 @@ class CsvTable:
     @contextmanager
     def _reading(self) -> Iterator[Session]:
         files = tuple(self._headers)
-        with open_session(files) as session:
+        with open_session(files, workspace=self._workspace) as session:
             try:
                 yield session
             except (duckdb.Error, pa.ArrowException) as error:
-                raise _unreadable(files, str(error)) from error
+                raise _unreadable(files, session.links, str(error)) from error
 
 
 def _read_header(path: Path) -> list[str]:
@@ -223,10 +225,14 @@ def _typed(values: Values, column: Column) -> Values:
     return pa.nulls(len(values)) if pa.types.is_null(column.type) else values.cast(column.type)
 
 
-def _unreadable(files: Sequence[Path], message: str) -> DatasetError:
-    link = _LINK.search(message)
-    where = str(files[int(link[1])] if link else ", ".join(str(path) for path in files))
-    told = _LINK.sub(where, _ADVICE.sub("", _KIND.sub("", message)))
+def _unreadable(files: Sequence[Path], links: Sequence[str], message: str) -> DatasetError:
+    told = _ADVICE.sub("", _KIND.sub("", message))
+    # The last one first, as the first one's name is the beginning of others'.
+    linked = [(link, str(path)) for link, path in zip(links, files, strict=True)][::-1]
+    named = next((pair for pair in linked if pair[0] in message), None)
+    where = named[1] if named else ", ".join(str(path) for path in files)
+    if named:
+        told = told.replace(*named)
     # An unclosed quote makes the rest of the file one row, and DuckDB quotes the row.
     told = _ROW.sub(lambda found: shorten(found[0], _SHOWN, placeholder=" ..."), told)
     cause = "; ".join(line for line in told.splitlines() if line.strip())

@@ -20,7 +20,7 @@ from triune.adapters.data.csv import CsvTable
 from triune.adapters.data.expectations.engine import evaluate
 from triune.adapters.data.parquet import ParquetTable
 from triune.adapters.data.profiles import count_into, profile, summarise
-from triune.adapters.data.session import open_session
+from triune.adapters.data.session import ANYWHERE, Workspace, open_session
 from triune.adapters.whole_files import written_aside
 from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
@@ -45,6 +45,9 @@ class _Table(Protocol):
     def nullable(self) -> frozenset[str]: ...
 
     @property
+    def sql_files(self) -> Sequence[tuple[Path, int]]: ...
+
+    @property
     def categories(self) -> Mapping[str, Values]: ...
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]: ...
@@ -59,13 +62,12 @@ class DuckDbEngine:
 
     Parameters
     ----------
-    memory_limit
-        What an evaluation of expectations may hold at once, as ``400MB``; None leaves it to the
-        machine.
+    workspace
+        Where what does not fit in memory is put, and what may be held at once.
     """
 
-    def __init__(self, *, memory_limit: str | None = None) -> None:
-        self._memory_limit = memory_limit
+    def __init__(self, *, workspace: Workspace = ANYWHERE) -> None:
+        self._workspace = workspace
 
     def fields(self, files: Sequence[Path], *, format: str) -> tuple[Field, ...]:
         """Tell the columns: type, whether any value is missing, categories.
@@ -75,7 +77,7 @@ class DuckDbEngine:
         DatasetError
             A file cannot be read as what it is said to be, or the files' columns differ.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         return tuple(
             Field(
                 name=column.name,
@@ -100,7 +102,7 @@ class DuckDbEngine:
         DatasetError
             One cannot; the message names file, column and value.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         _require_columns(table, columns, files)
         table.require_inputs(columns)
 
@@ -111,7 +113,7 @@ class DuckDbEngine:
 
         Missing values are null, dates and times are ISO 8601.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         _require_columns(table, columns, files)
         taken = min(count, table.rows)
         wanted = [number * table.rows // taken for number in range(taken)]
@@ -131,7 +133,7 @@ class DuckDbEngine:
         DatasetError
             The column is missing, or a file cannot be read.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         _require_columns(table, [column], files)
         seen: dict[Json, None] = {}
         for batch in table.batches([column]):
@@ -150,7 +152,7 @@ class DuckDbEngine:
 
         A missing value is NaN among floating-point numbers, NaT among times, else None.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         _require_columns(table, columns, files)
         held = _bare_table(table, columns)
         return {name: _as_numpy(held.column(name)) for name in columns}
@@ -165,7 +167,7 @@ class DuckDbEngine:
         DatasetError
             A file cannot be read.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         return rows_where(where, _bare_table(table, columns_of(where, table.schema.names)))
 
     def export(
@@ -186,7 +188,7 @@ class DuckDbEngine:
         StoreError
             The file cannot be written; nothing of it is left.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         _require_columns(table, [*columns, *replace], files)
         constants = {
             name: _constant(value, table.schema.field(name), files)
@@ -210,12 +212,12 @@ class DuckDbEngine:
 
         Rows are counted exactly, and streamed; a missing value equals a missing value.
         """
-        old, new = _open(before, formats[0]), _open(after, formats[1])
+        old, new = self._open(before, formats[0]), self._open(after, formats[1])
         old_types, new_types = _types(old), _types(new)
         common = [name for name in old_types if name in new_types]
         retyped = [name for name in common if old_types[name] != new_types[name]]
         as_text = {name for name in common if _compares_as_text(old_types[name], new_types[name])}
-        added, removed = _count_changes(old, new, common, as_text)
+        added, removed = _count_changes(old, new, common, as_text, self._workspace)
         return DatasetChange(
             rows_before=old.rows,
             rows_after=new.rows,
@@ -235,9 +237,9 @@ class DuckDbEngine:
 
         Values count as they are written, so that a dataset has the same digests in either format.
         """
-        table = _open(files, format)
+        table = self._open(files, format)
         _require_columns(table, columns, files)
-        return _digest_rows(table, sorted(columns), files)
+        return _digest_rows(table, sorted(columns), files, self._workspace)
 
     def evaluate(  # noqa: PLR0913 - each says another thing
         self,
@@ -255,17 +257,17 @@ class DuckDbEngine:
         ``key`` is the column that tells whose a row is, for the rows that are shown.
         """
         return evaluate(
-            _open(files, format),
+            self._open(files, format),
             suite,
             now=now,
             result_format=result_format,
             key=key,
-            memory_limit=self._memory_limit,
+            workspace=self._workspace,
         )
 
     def summarise(self, files: Sequence[Path], *, format: str) -> DatasetProfile:
         """Tell what every column holds, and how it is distributed, in one pass."""
-        return summarise(_open(files, format))
+        return summarise(self._open(files, format), workspace=self._workspace)
 
     def drift_profile(
         self, files: Sequence[Path], *, format: str, columns: Sequence[str]
@@ -277,7 +279,7 @@ class DuckDbEngine:
         DatasetError
             A column is missing, or a file cannot be read.
         """
-        return profile(_open(files, format), columns)
+        return profile(self._open(files, format), columns, workspace=self._workspace)
 
     def count_into(
         self, files: Sequence[Path], *, format: str, reference: DriftProfile
@@ -289,19 +291,18 @@ class DuckDbEngine:
         DatasetError
             A column of the profile is missing or of another kind, or a file cannot be read.
         """
-        return count_into(_open(files, format), reference)
+        return count_into(self._open(files, format), reference, workspace=self._workspace)
 
-
-def _open(files: Sequence[Path], format: str) -> _Table:
-    if not files:
-        raise DatasetError("a dataset without a file cannot be read")
-    match format:
-        case "parquet":
-            return ParquetTable(files)
-        case "csv":
-            return CsvTable(files)
-        case _:
-            raise DatasetError(f"{files[0]}: there is no format {format!r}; use parquet or csv")
+    def _open(self, files: Sequence[Path], format: str) -> _Table:
+        if not files:
+            raise DatasetError("a dataset without a file cannot be read")
+        match format:
+            case "parquet":
+                return ParquetTable(files)
+            case "csv":
+                return CsvTable(files, workspace=self._workspace)
+            case _:
+                raise DatasetError(f"{files[0]}: there is no format {format!r}; use parquet or csv")
 
 
 def _require_columns(table: _Table, columns: Sequence[str], files: Sequence[Path]) -> None:
@@ -403,7 +404,11 @@ def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> 
 
 
 def _count_changes(
-    old: _Table, new: _Table, common: Sequence[str], as_text: Collection[str]
+    old: _Table,
+    new: _Table,
+    common: Sequence[str],
+    as_text: Collection[str],
+    workspace: Workspace,
 ) -> tuple[int, int]:
     """Count rows added and removed, as multisets over the common columns."""
     if not common:
@@ -421,7 +426,7 @@ def _count_changes(
         f"SELECT {columns}, -1 AS side FROM before) "
         f"GROUP BY {places})"
     )
-    with open_session() as session:
+    with open_session(workspace=workspace) as session:
         session.database.register("before", _reader(old, common))
         session.database.register("after", _reader(new, common))
         try:
@@ -437,13 +442,13 @@ def _count_changes(
 
 
 def _digest_rows(
-    table: _Table, columns: Sequence[str], files: Sequence[Path]
+    table: _Table, columns: Sequence[str], files: Sequence[Path], workspace: Workspace
 ) -> npt.NDArray[np.uint64]:
     types = _types(table)
     texts = [_digested(number, types[name]) for number, name in enumerate(columns)]
     # Lengths keep values apart: ("a", "bc") is not ("ab", "c"), and a null is no text at all.
     parts = ", ".join(f"coalesce(length({text}) || ':' || {text}, '-')" for text in texts)
-    with open_session() as session:
+    with open_session(workspace=workspace) as session:
         session.database.register("dataset", _reader(table, columns))
         try:
             found = session.database.execute(

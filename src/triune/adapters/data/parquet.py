@@ -24,13 +24,17 @@ class ParquetTable:
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
-        self.rows = 0
-        schemas = {}
+        schemas: dict[Path, pa.Schema] = {}
+        rows: dict[Path, int] = {}
         for path in files:
             with _opened(path) as file:
                 schemas[path] = file.schema_arrow
-                self.rows += file.metadata.num_rows
+                rows[path] = file.metadata.num_rows
+        self.rows = sum(rows[path] for path in files)
         self.schema: pa.Schema = merge_schemas(schemas)
+        # Files of several types, or orders, are made one by Arrow alone.
+        are_alike = all(schema.equals(schemas[files[0]]) for schema in schemas.values())
+        self.sql_files = tuple((path, rows[path]) for path in files) if are_alike else ()
 
     @cached_property
     def categories(self) -> dict[str, Values]:

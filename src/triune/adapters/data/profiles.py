@@ -4,17 +4,18 @@ Each column is read from the files once, a few columns at a time.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import duckdb
 
 from triune.adapters.data.columns import field_type
+from triune.adapters.data.expectations.passes import Passes
 from triune.adapters.data.expectations.placed import (
     NUMERIC,
     SOURCE,
     TEMPORAL,
     Kind,
-    Passes,
     PlacedColumn,
     PlacedTable,
     Table,
@@ -22,7 +23,7 @@ from triune.adapters.data.expectations.placed import (
 )
 from triune.adapters.data.expectations.sql import count_where, number, text
 from triune.adapters.data.expectations.types import name_type
-from triune.adapters.data.session import open_session
+from triune.adapters.data.session import ANYWHERE, Session, Workspace, open_session
 from triune.domain.canonical import Json
 from triune.domain.drift import (
     DECILES,
@@ -43,7 +44,7 @@ _COLUMNS: Final = 32
 _ASKS_A_QUERY: Final = 256
 
 
-def summarise(table: Table) -> DatasetProfile:
+def summarise(table: Table, *, workspace: Workspace = ANYWHERE) -> DatasetProfile:
     """Tell what every column of a table holds.
 
     Raises
@@ -51,11 +52,11 @@ def summarise(table: Table) -> DatasetProfile:
     DatasetError
         The table cannot be read to its end.
     """
-    with open_session() as session:
+    with _opened(table, workspace) as session:
         placed = PlacedTable(table)
         types = {column.name: field_type(column) for column in table.schema}
         summaries = []
-        for kept in _kept(session.database, placed, list(placed.columns)):
+        for kept in _kept(Passes(session, table, placed, limit=0), placed, list(placed.columns)):
             drifts = kept.profile()
             summaries += [
                 kept.summarise(column, types[column.name], drift)
@@ -64,7 +65,9 @@ def summarise(table: Table) -> DatasetProfile:
     return DatasetProfile(rows=table.rows, columns=tuple(summaries))
 
 
-def profile(table: Table, columns: Sequence[str]) -> DriftProfile:
+def profile(
+    table: Table, columns: Sequence[str], *, workspace: Workspace = ANYWHERE
+) -> DriftProfile:
     """Freeze bins for columns of a table, and count their values into them.
 
     Raises
@@ -72,15 +75,19 @@ def profile(table: Table, columns: Sequence[str]) -> DriftProfile:
     DatasetError
         The table cannot be read to its end, or lacks a column.
     """
-    with open_session() as session:
+    with _opened(table, workspace) as session:
         placed = PlacedTable(table)
         profiles = [
-            each for kept in _kept(session.database, placed, columns) for each in kept.profile()
+            each
+            for kept in _kept(Passes(session, table, placed, limit=0), placed, columns)
+            for each in kept.profile()
         ]
     return DriftProfile(rows=table.rows, columns=tuple(profiles))
 
 
-def count_into(table: Table, reference: DriftProfile) -> DriftProfile:
+def count_into(
+    table: Table, reference: DriftProfile, *, workspace: Workspace = ANYWHERE
+) -> DriftProfile:
     """Count a table's values into the bins of a profile, in one scan.
 
     Raises
@@ -88,9 +95,9 @@ def count_into(table: Table, reference: DriftProfile) -> DriftProfile:
     DatasetError
         The table cannot be read to its end, lacks a column, or has one of another kind.
     """
-    with open_session() as session:
+    with _opened(table, workspace) as session:
         placed = PlacedTable(table)
-        passes = Passes(session.database, placed, limit=0)
+        passes = Passes(session, table, placed, limit=0)
         counted = []
         for chunk in _chunks([(_column(placed, each.name), each) for each in reference.columns]):
             asks = [_asks(column, each) for column, each in chunk]
@@ -185,11 +192,12 @@ class _Kept:
         return self._passes.look(f"SELECT {', '.join(asks)} FROM {self._name}")[0]  # noqa: S608 - no name of theirs
 
 
-def _kept(
-    database: duckdb.DuckDBPyConnection, placed: PlacedTable, names: Sequence[str]
-) -> Iterator[_Kept]:
+def _opened(table: Table, workspace: Workspace) -> AbstractContextManager[Session]:
+    return open_session([path for path, _ in table.sql_files], workspace=workspace)
+
+
+def _kept(passes: Passes, placed: PlacedTable, names: Sequence[str]) -> Iterator[_Kept]:
     """Read columns into the database, a few at a time, each gone when the next ones come."""
-    passes = Passes(database, placed, limit=0)
     columns = [_column(placed, name) for name in names]
     width = max(1, min(_COLUMNS, _CELLS // max(1, placed.rows)))
     for start in range(0, len(columns), width):
@@ -270,7 +278,7 @@ def _counted(framed: ColumnProfile, answers: Sequence[Any], *, rows: int) -> Col
 def _ask(passes: Passes, columns: Sequence[PlacedColumn], asks: Sequence[str]) -> Sequence[Any]:
     names = [column.name for column in columns]
     try:
-        return passes.ask(names, f"SELECT {', '.join(asks)} FROM {SOURCE}")[0]  # noqa: S608 - no name of theirs
+        return passes.scan(names, asks)
     except duckdb.Error:
         passes.require_readable(names)
         raise

@@ -1,56 +1,90 @@
 """Opens DuckDB locked down: the files it is given, no others, no extensions, fixed settings."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import duckdb
+
+_MAGIC: Final = re.compile(r"[*?\[]")
+
+
+@contextmanager
+def _passing_folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="triune-duckdb-") as folder:
+        yield Path(folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where DuckDB puts what does not fit in memory, and how much of that it may hold.
+
+    ``folder`` makes a folder that is removed at the end. ``memory_limit`` (as ``400MB``) is what
+    may be held before it is spilled; by default that is most of what the machine has.
+    """
+
+    folder: Callable[[], AbstractContextManager[Path]] = _passing_folder
+    memory_limit: str | None = None
+
+
+ANYWHERE: Final = Workspace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A database in memory, and the names by which it reads the files, in their order."""
+    """A database in memory, and how it calls the files, in their order.
+
+    ``names`` are as SQL takes them, ``links`` as messages have them.
+    """
 
     database: duckdb.DuckDBPyConnection
     names: tuple[str, ...]
+    links: tuple[str, ...]
 
 
 @contextmanager
 def open_session(
-    files: Sequence[Path] = (), *, memory_limit: str | None = None
+    files: Sequence[Path] = (), *, workspace: Workspace = ANYWHERE
 ) -> Iterator[Session]:
-    """Open a database that can read ``files`` and nothing else.
-
-    ``memory_limit`` (as ``400MB``) is what it may hold before it spills to a disk; by default
-    that is most of what the machine has.
-    """
-    with TemporaryDirectory(prefix="triune-duckdb-") as folder:
-        # Linked to, as DuckDB would take a name with a bracket or a question mark for a pattern.
-        names = tuple(f"{folder}/{number}" for number in range(len(files)))
-        for name, path in zip(names, files, strict=True):
-            Path(name).symlink_to(path.absolute())
+    """Open a database that can read ``files`` and nothing else."""
+    with workspace.folder() as folder:
+        # Linked to: a path may hold what SQL cannot say, such as bytes that are no UTF-8.
+        links = tuple(f"{folder.absolute()}/{number}" for number in range(len(files)))
+        for link, path in zip(links, files, strict=True):
+            Path(link).symlink_to(path.absolute())
+        names = tuple(_as_pattern(link) for link in links)
         config: dict[str, str | bool | int | float | list[str]] = {
             # What does not fit in memory is spilled; by default that is into the working folder.
-            "temp_directory": f"{folder}/spill",
+            "temp_directory": f"{folder.absolute()}/spill",
             "threads": len(os.sched_getaffinity(0)),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "python_enable_replacements": False,
         }
-        if memory_limit is not None:
-            config["memory_limit"] = memory_limit
+        if workspace.memory_limit is not None:
+            config["memory_limit"] = workspace.memory_limit
         with duckdb.connect(":memory:", config=config) as database:
-            allowed = ", ".join(as_text(name) for name in names)
+            # It asks for what is a pattern first, and for what that matches then.
+            allowed = ", ".join(as_text(name) for name in dict.fromkeys((*names, *links)))
             database.execute(f"SET allowed_paths = [{allowed}]")
             database.execute("SET enable_external_access = false")
+            # It answers from what a file says of itself, which knows nothing of NaN, or of damage.
+            database.execute("SET disabled_optimizers = 'statistics_propagation'")
             database.execute("SET lock_configuration = true")
-            yield Session(database=database, names=names)
+            yield Session(database=database, names=names, links=links)
 
 
 def as_text(text: str) -> str:
     """Write text as SQL has it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _as_pattern(path: str) -> str:
+    """Write a path as the pattern that it alone matches."""
+    return _MAGIC.sub(r"[\g<0>]", path)

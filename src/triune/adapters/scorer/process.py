@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 from triune.adapters.scorer.cache import PredictionCache
 from triune.adapters.scorer.predictions import read_predictions
 from triune.domain.canonical import Json
-from triune.domain.errors import WorkerError
+from triune.domain.errors import ModelError, TriuneError, WorkerError, WorkerKilledError
 from triune.domain.frames import (
     PREFIX,
     Call,
@@ -35,7 +35,7 @@ from triune.domain.worker_launch import (
     worker_command,
     worker_environment,
 )
-from triune.ports import Predictions
+from triune.ports import Compilation, Predictions
 
 # A process that forked off a worker may hold its end of the line open beyond the worker's
 # death, so a silent line is looked behind this often.
@@ -43,6 +43,8 @@ GLANCE_S: Final = 0.2
 GRACE_S: Final = 2.0
 LAST_LINES: Final = 15
 LAST_BYTES: Final = 8192
+# No code that fails ends by these: they are sent, the first also by a kernel out of memory.
+_SENT: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP})
 
 
 class ProcessScorer:
@@ -116,6 +118,18 @@ class ProcessWorker:
         self.cache.keep(predictions, release=self.release, dataset=dataset)
         return predictions
 
+    def compile(self, source: Path) -> Compilation:
+        """Compile the model to ONNX, tried on the rows of an Arrow IPC file of its inputs."""
+        target = self.folder / "compiled.onnx"
+        arguments = {"source": str(source.resolve()), "target": str(target)}
+        reply = self._ask(Call(verb=Verb.COMPILE, arguments=arguments), refused=ModelError)
+        steps = json.loads(reply.body)
+        return Compilation(
+            content=target.read_bytes(),
+            compiled=tuple(steps["compiled"]),
+            python=tuple(steps["python"]),
+        )
+
     def predict(self, requests: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
         """Answer requests as one batch, as a client would be answered over HTTP."""
         body = json.dumps(list(requests), allow_nan=False).encode()
@@ -129,11 +143,12 @@ class ProcessWorker:
         self._ask(Call(verb=Verb.SCORE, arguments=arguments))
         return read_predictions(target.read_bytes())
 
-    def _ask(self, call: Call) -> Reply:
+    def _ask(self, call: Call, *, refused: type[TriuneError] = WorkerError) -> Reply:
         reply = self.line.ask(call, timeout_s=self.timeout_s)
         if reply.status != 200:
             detail = json.loads(reply.body)["detail"]
-            raise WorkerError(f"{detail}{self.line.last_words()}")
+            words = self.line.last_words() if refused is WorkerError else ""
+            raise refused(f"{detail}{words}")
         return reply
 
 
@@ -194,8 +209,10 @@ class _Line:
 
         Raises
         ------
+        WorkerKilledError
+            The worker was killed, perhaps for not answering in time.
         WorkerError
-            The worker is dead, or did not answer in time and was killed for it.
+            It died by itself.
         """
         deadline = _Deadline(timeout_s)
         unsent = memoryview(encode_call(call))
@@ -243,9 +260,10 @@ class _Line:
                 is_over = self._process.poll() is not None
                 if not is_over and deadline.has_passed():
                     self._process.kill()
-                    raise WorkerError(
+                    raise WorkerKilledError(
                         f"the release's worker did not answer in {deadline.timeout_s:g} s "
-                        f"and was killed; look for what hangs in its code{self.last_words()}"
+                        "and was killed; look for what hangs in its code, or for what kept the "
+                        f"machine busy, and run it again{self.last_words()}"
                     ) from None
             except ConnectionError:
                 raise self._died() from None
@@ -253,7 +271,13 @@ class _Line:
     def _died(self) -> WorkerError:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=GRACE_S)
-        how = describe_exit(self._process.returncode)
+        status = self._process.returncode
+        how = describe_exit(status)
+        if status is not None and -status in _SENT:
+            return WorkerKilledError(
+                f"the release's worker {how}; see that it has the memory that it needs, and run "
+                f"it again{self.last_words()}"
+            )
         return WorkerError(f"the release's worker {how}{self.last_words()}")
 
 

@@ -12,6 +12,8 @@ from triune.domain.traffic import TrafficSplit
 HOLDBACK_PCT: Final = 5.0
 """What the champion keeps of the traffic as long as the candidate is compared with it."""
 
+KEEP_WARM_S: Final = 3600.0
+
 
 class Strategy(StrEnum):
     """How a release is introduced.
@@ -109,13 +111,20 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a rollout is going to do; `Plan.of` makes one from what ``triune.yaml`` says."""
+    """What a rollout is going to do; `Plan.of` makes one from what ``triune.yaml`` says.
+
+    Parameters
+    ----------
+    keep_warm_seconds
+        How long the champion before goes on running after the promotion, to be returned to at once.
+    """
 
     strategy: Strategy
     steps: tuple[Step, ...]
     approvals: Approvals = Approvals()
     pace: Pace = Pace()
     holdback_pct: float = HOLDBACK_PCT
+    keep_warm_seconds: float = KEEP_WARM_S
 
     def __post_init__(self) -> None:
         shares = [step.candidate_pct for step in self.steps]
@@ -136,6 +145,7 @@ class Plan:
         steps_pct: Sequence[float] | None = None,
         approvals: Approvals = Approvals(),
         pace: Pace = Pace(),
+        keep_warm_seconds: float = KEEP_WARM_S,
     ) -> Self:
         """Lay out a strategy.
 
@@ -153,7 +163,13 @@ class Plan:
         )
         if strategy is Strategy.SHADOW:
             steps = (Step(candidate_pct=0.0, is_shadow=True), *steps)
-        return cls(strategy=strategy, steps=steps, approvals=approvals, pace=pace)
+        return cls(
+            strategy=strategy,
+            steps=steps,
+            approvals=approvals,
+            pace=pace,
+            keep_warm_seconds=keep_warm_seconds,
+        )
 
     def without_comparison(self) -> Self:
         """Return the plan where there is no champion: the same approvals, then all traffic."""

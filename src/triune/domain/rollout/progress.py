@@ -28,6 +28,8 @@ class Seen:
         The last token that was given out in the environment, read together with the rollout. A
         move is recorded only if the environment had none since: two rollouts that move at once
         would both be right by themselves.
+    unable
+        Why the candidate cannot be run, after repeated attempts; None where nothing says so.
     """
 
     rollout: str
@@ -36,6 +38,7 @@ class Seen:
     applied: Applied | None
     breaker: Breaker | None
     latest: FencingToken
+    unable: str | None = None
 
 
 def advance(rollout: Rollout, seen: Seen, now_s: float) -> Move:
@@ -61,6 +64,30 @@ def advance(rollout: Rollout, seen: Seen, now_s: float) -> Move:
     after = move.rollout
     is_done = _newest(seen) > after.token or _is_applied(after, seen)
     return replace(move, to_apply=None if is_done else after.routing)
+
+
+def settle(rollout: Rollout, seen: Seen, now_s: float) -> Move:
+    """Let a promoted release serve alone, once the champion before it was kept for long enough.
+
+    Where there was none before, or it cannot be run any more, at once: what a rollback goes to is
+    then laid out anew.
+    """
+    if rollout.status is not Status.PROMOTED or rollout.is_settled:
+        return stayed(rollout, verdict=rollout.verdict, reason=rollout.reason)
+    since_s = now_s - (rollout.promoted_at_s or 0.0)
+    is_kept = since_s < rollout.plan.keep_warm_seconds and seen.unable is None
+    if _newest(seen) > rollout.token or (rollout.champion is not None and is_kept):
+        return stayed(rollout, verdict=rollout.verdict, reason=rollout.reason)
+    before = "" if rollout.champion is None else f"; {rollout.champion[:12]} is kept in the store"
+    return moved(
+        rollout,
+        replace(rollout, is_settled=True),
+        verdict=rollout.verdict,
+        reason=Reason(
+            code=RolloutCode.SETTLED,
+            message=f"release {rollout.release[:12]} serves alone{before}",
+        ),
+    )
 
 
 def _newest(seen: Seen) -> FencingToken:
@@ -106,6 +133,15 @@ def _blamed(rollout: Rollout, seen: Seen) -> Move | None:
         and seen.analysis.verdict is Verdict.FAIL
     ):
         return _roll_back(rollout, Verdict.FAIL, seen.analysis.reason)
+    if seen.unable is not None:
+        return _roll_back(
+            rollout,
+            Verdict.FAIL,
+            Reason(
+                code=RolloutCode.NOT_STARTED,
+                message=f"release {rollout.release[:12]} cannot be run: {seen.unable}",
+            ),
+        )
     return None
 
 
@@ -228,7 +264,7 @@ def _stay(rollout: Rollout, code: RolloutCode, message: str) -> Move:
 
 def _forward(rollout: Rollout, reason: Reason, now_s: float) -> Move:
     if rollout.plan.is_last(rollout.step):
-        after = replace(rollout, status=Status.PROMOTED, verdict=Verdict.PASS)
+        after = replace(rollout, status=Status.PROMOTED, verdict=Verdict.PASS, promoted_at_s=now_s)
     else:
         after = replace(
             rollout,

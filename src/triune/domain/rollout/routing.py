@@ -1,7 +1,7 @@
 """What the traffic process is told, and by which token it knows the newer of two orders."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from triune.domain.traffic import TrafficSplit
 
@@ -57,6 +57,17 @@ class Routing:
     candidate: str | None
     split: TrafficSplit
     is_shadow: bool
+
+
+NOTHING_ORDERED: Final = Routing(
+    token=FencingToken(term=0, number=0),
+    rollout="",
+    champion=None,
+    candidate=None,
+    split=TrafficSplit.giving(0),
+    is_shadow=False,
+)
+"""How a traffic process stands that was never told anything; every order is newer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

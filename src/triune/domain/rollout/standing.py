@@ -68,8 +68,8 @@ class Standing:
     def go_on(self, rollout: Rollout, now_s: float) -> tuple[Move, ...]:
         """Move a rollout as far as it goes without evidence; the last move changes nothing.
 
-        Nothing has to be told to anybody: what serves an environment asks for its champion. So a
-        split is in force as soon as it is wanted.
+        For where no traffic process runs: nothing has to be told to anybody, so a split is in
+        force as soon as it is wanted.
         """
         moves = []
         while True:

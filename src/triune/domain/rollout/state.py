@@ -59,6 +59,8 @@ class RolloutCode(StrEnum):
     ALREADY_SO = "ALREADY_SO"
     NOT_POSSIBLE = "NOT_POSSIBLE"
     NOT_SERVING = "NOT_SERVING"
+    NOT_STARTED = "NOT_STARTED"
+    SETTLED = "SETTLED"
 
 
 _OPEN: Final = (Status.AWAITING_APPROVAL, Status.RUNNING, Status.PAUSED)
@@ -92,6 +94,10 @@ class Rollout:
         On the candidate, from its last step forward or from its end.
     reason
         Of its last change.
+    promoted_at_s
+        When it was promoted; None as long as it is not.
+    is_settled
+        Whether the release serves alone, the champion before it no longer kept running.
     """
 
     id: str
@@ -111,6 +117,8 @@ class Rollout:
     verdict: Verdict
     reason: Reason
     override: Override | None = None
+    promoted_at_s: float | None = None
+    is_settled: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -121,6 +129,11 @@ class Rollout:
     def has_traffic(self) -> bool:
         """Whether the candidate is being tried."""
         return self.status in _WITH_TRAFFIC
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its release serves with nothing kept running beside it."""
+        return self.status is Status.PROMOTED and self.is_settled
 
     @property
     def has_quorum(self) -> bool:
@@ -136,7 +149,7 @@ class Rollout:
     def split(self) -> TrafficSplit:
         """The split that it wants."""
         if self.status is Status.PROMOTED:
-            return TrafficSplit.giving(100.0)
+            return TrafficSplit.giving(0.0 if self.is_alone else 100.0)
         return self.plan.split_at(self.step) if self.has_traffic else TrafficSplit.giving(0.0)
 
     @property
@@ -147,7 +160,7 @@ class Rollout:
         return Routing(
             token=self.token,
             rollout=self.id,
-            champion=self.champion,
+            champion=self.release if self.is_alone else self.champion,
             candidate=self.release if split.candidate or is_shadow else None,
             split=split,
             is_shadow=is_shadow,

@@ -2,7 +2,9 @@
 
 What counts is the worker's own time for the batch that carried a request, against how long the
 champion took for batches of that size before the rollout. The wait in the queue does not count: it
-grows with an arm's share of the traffic.
+grows with an arm's share of the traffic. Nor does a difference that nobody would roll back for: a
+worker that is asked less often is a little slower, as the processor has forgotten it, and where times
+hardly scatter that alone would show.
 """
 
 from bisect import bisect_right
@@ -22,6 +24,10 @@ MULTIPLIER: Final = 1.25
 """How many times as often as the champion a candidate may be slow, and still be as good."""
 BATCH_CLASSES: Final = (1, 2, 4, 8)
 """The smallest batch of each class: 1, 2-3, 4-7, 8 and more."""
+
+LEEWAY: Final = 1.1
+LEEWAY_S: Final = 0.001
+"""So many times the champion's quantile, and so many seconds more, is still no slower."""
 
 _FEWEST_BEYOND = 20
 # With fewer requests measured beyond a quantile, it could lie almost anywhere.
@@ -53,11 +59,15 @@ class ServiceTimes:
     def slower_than(self, service_s: float, batch_size: int) -> tuple[bool, ...]:
         """Tell for each of `QUANTILES` whether a request was slower."""
         quantiles = self.by_class[bisect_right(BATCH_CLASSES, batch_size) - 1]
-        return tuple(bound is not None and service_s > bound for bound in quantiles)
+        return tuple(
+            quantile is not None and service_s > LEEWAY * quantile + LEEWAY_S
+            for quantile in quantiles
+        )
 
     def slower(self, service_s: FloatArray, batch_size: npt.NDArray[np.int64]) -> BoolArray:
         """Do what `slower_than` does for many requests: an array (quantiles, requests)."""
-        bounds = np.array([[inf if at is None else at for at in row] for row in self.by_class])
+        quantiles = np.array([[inf if at is None else at for at in row] for row in self.by_class])
+        bounds = LEEWAY * quantiles + LEEWAY_S
         classes = np.searchsorted(BATCH_CLASSES, batch_size, side="right") - 1
         slower: BoolArray = service_s > bounds[classes].T
         return slower

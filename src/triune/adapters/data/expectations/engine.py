@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 
 from triune.adapters.data.expectations.gx import GreatExpectations, is_installed
+from triune.adapters.data.expectations.passes import Passes
 from triune.adapters.data.expectations.placed import (
     ROW,
     SOURCE,
-    Passes,
     PlacedColumn,
     PlacedTable,
     Table,
@@ -30,7 +30,7 @@ from triune.adapters.data.expectations.questions import (
 from triune.adapters.data.expectations.row_rules import ROW_RULES, as_python
 from triune.adapters.data.expectations.table_rules import TABLE_RULES
 from triune.adapters.data.expectations.value_rules import VALUE_RULES
-from triune.adapters.data.session import open_session
+from triune.adapters.data.session import ANYWHERE, Workspace, open_session
 from triune.domain.canonical import Json
 from triune.domain.expectations.catalogue import (
     canonical_type,
@@ -81,7 +81,7 @@ def evaluate(  # noqa: PLR0913 - each says another thing
     result_format: ResultFormat = ResultFormat.SUMMARY,
     partial_count: int = PARTIAL_COUNT,
     key: str | None = None,
-    memory_limit: str | None = None,
+    workspace: Workspace = ANYWHERE,
 ) -> SuiteOutcome:
     """Evaluate each expectation of a suite, in its order.
 
@@ -100,20 +100,21 @@ def evaluate(  # noqa: PLR0913 - each says another thing
         How many rows the others show.
     key
         The column that tells whose a row is, for the rows that are shown; it may be missing.
-    memory_limit
-        What may be held in memory at once, as ``400MB``; None leaves it to the machine.
+    workspace
+        Where, and within how much memory, it is evaluated.
 
     Raises
     ------
     DatasetError
         The table cannot be read to its end.
     """
-    with open_session(memory_limit=memory_limit) as session:
+    files = [path for path, _ in table.sql_files]
+    with open_session(files, workspace=workspace) as session:
         limit = None if result_format is ResultFormat.COMPLETE else partial_count
         if result_format is ResultFormat.BOOLEAN_ONLY:
             limit = 0
         placed = PlacedTable(table)
-        passes = Passes(session.database, placed, limit=limit)
+        passes = Passes(session, table, placed, limit=limit)
         run = _Run(placed, passes, elsewhere=_Elsewhere(table, result_format))
         outcomes = run.evaluate(suite, now)
         if key in placed.columns:
@@ -219,8 +220,7 @@ class _Run:
         if not asks:
             return {}
         columns = frozenset[str]().union(*(each.question.columns for each in chunk))
-        (row,) = self._passes.ask(columns, f"SELECT {', '.join(asks)} FROM {SOURCE}")  # noqa: S608 - no name of theirs
-        return dict(zip(asks, row, strict=True))
+        return dict(zip(asks, self._passes.scan(columns, asks), strict=True))
 
     def _conclude_failing(self, each: _Posed) -> None:
         try:
@@ -234,6 +234,9 @@ class _Run:
         except Unanswerable as error:
             self._problems[each.number] = str(error)
         except duckdb.Error as error:
+            if self._passes.leave_files(each.question.columns):
+                self._conclude(each, answers)
+                return
             self._passes.require_readable(each.question.columns)
             self._problems[each.number] = _explain(error)
 

@@ -5,13 +5,8 @@ from itertools import pairwise
 from math import ceil, inf, log2
 from typing import Any, TypeVar
 
-from triune.adapters.data.expectations.placed import (
-    NUMERIC,
-    SOURCE,
-    Passes,
-    PlacedColumn,
-    Unanswerable,
-)
+from triune.adapters.data.expectations.passes import Passes
+from triune.adapters.data.expectations.placed import NUMERIC, SOURCE, PlacedColumn, Unanswerable
 from triune.adapters.data.expectations.quantiles import read_quantiles
 from triune.adapters.data.expectations.questions import (
     Asked,

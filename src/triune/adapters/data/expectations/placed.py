@@ -7,9 +7,9 @@ zone are moments in UTC.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +34,10 @@ class Table(Protocol):
     @property
     def schema(self) -> pa.Schema:
         """The columns, in their order."""
+
+    @property
+    def sql_files(self) -> Sequence[tuple[Path, int]]:
+        """Files of Parquet, each with its rows, if all have these very columns; else none."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read columns from the first row on, in the order asked for."""
@@ -123,57 +127,6 @@ class PlacedTable:
             yield pa.record_batch([*values, pa.array(np.arange(start, end))], schema=schema)
             start = end
 
-
-class Passes:
-    """Reads the table again and again, each time for one query.
-
-    ``limit`` is how many offending rows are shown, None for all of them.
-    """
-
-    def __init__(
-        self, database: duckdb.DuckDBPyConnection, table: PlacedTable, *, limit: int | None
-    ) -> None:
-        self._database = database
-        self._table = table
-        self._kept = 0
-        self.limit = limit
-
-    def ask(self, columns: Iterable[str], query: str) -> list[tuple[Any, ...]]:
-        """Answer a query whole; the table is called `SOURCE` in it."""
-        with self._cursor() as cursor:
-            cursor.register(SOURCE, self._table.reader(columns))
-            return cursor.execute(query).fetchall()
-
-    def stream(self, columns: Iterable[str], query: str) -> Iterator[pa.RecordBatch]:
-        """Answer a query batch by batch, as long as batches are asked for."""
-        with self._cursor() as cursor:
-            cursor.register(SOURCE, self._table.reader(columns))
-            yield from cursor.sql(query).to_arrow_reader(_BATCH_ROWS)
-
-    def keep(self, columns: Iterable[str], query: str) -> str:
-        """Keep what a query answers as a table for later ones, and return its name."""
-        self._kept += 1
-        name = f"kept{self._kept}"
-        self.ask(columns, f"CREATE TABLE {name} AS {query}")
-        return name
-
-    def look(self, query: str) -> list[tuple[Any, ...]]:
-        """Answer a query about what was kept."""
-        with self._cursor() as cursor:
-            return cursor.execute(query).fetchall()
-
-    def understands(self, pattern: str) -> bool:
-        """Tell whether SQL can match a regular expression (written as SQL)."""
-        try:
-            self.look(f"SELECT regexp_matches('', {pattern})")
-        except duckdb.Error:
-            return False
-        return True
-
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        # One for each query: a result that failed, or was left unread, bars its connection.
-        return self._database.cursor()
-
     def require_readable(self, columns: Iterable[str]) -> None:
         """Read columns to their end.
 
@@ -183,7 +136,7 @@ class Passes:
             They cannot be: a file is damaged inside, say.
         """
         # SQL reports the table's own refusal as a fault of the query; here it comes as it is.
-        for _ in self._table.reader(columns):
+        for _ in self.reader(columns):
             pass
 
 

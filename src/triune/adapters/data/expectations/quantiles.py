@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from math import ceil, floor
 from typing import Any
 
-from triune.adapters.data.expectations.placed import SOURCE, Passes, PlacedColumn
+from triune.adapters.data.expectations.passes import Passes
+from triune.adapters.data.expectations.placed import SOURCE, PlacedColumn
 from triune.adapters.data.expectations.questions import Asked
 
 

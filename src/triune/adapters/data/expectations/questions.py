@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from triune.adapters.data.expectations.conditions import as_sql
+from triune.adapters.data.expectations.passes import Passes
 from triune.adapters.data.expectations.placed import (
     SOURCE,
     Kind,
-    Passes,
     PlacedColumn,
     PlacedTable,
     Unanswerable,
@@ -131,40 +131,42 @@ def ask(type_: str, kwargs: Mapping[str, Json], table: PlacedTable, passes: Pass
 def count_rows(
     asked: Asked,
     *shown: PlacedColumn,
-    expected: str,
-    present: str | None,
+    asks: tuple[str, str],
+    breaks: str,
     label: Callable[[Sequence[Any]], Json],
+    unexpected: Callable[[int, int], int] | None = None,
 ) -> Question:
-    """Count the rows that break a condition, in the scan.
+    """Count the rows that break an expectation, in the scan.
 
     Parameters
     ----------
     asked, shown
         What is asked, and the columns that it is about.
-    expected
-        What holds for a row as expected, in SQL; a row of which it is unknown is not.
-    present
-        What holds for a row with something to judge; None if each has.
+    asks
+        Count the rows, and those with something to judge.
+    breaks
+        What holds for a row that is not as expected, in SQL.
     label
         Makes one value of the values shown.
+    unexpected
+        Tells how many rows break it from the counts asked for; without it, they are counted too.
     """
-    judged = (present,) if present else ()
-    breaks = asked.among(*judged, f"({expected}) IS NOT TRUE")
-    flagged = Flagged(sql=breaks, columns=asked.reads(*shown), shown=shown, label=label)
+    broken = asked.among(breaks)
+    flagged = Flagged(sql=broken, columns=asked.reads(*shown), shown=shown, label=label)
 
     def conclude(answers: Sequence[Any], _: Passes) -> Counted:
-        total, present_count, unexpected = answers
+        total, present = answers[:2]
         return Counted(
             total=total,
-            present=present_count if present else None,
-            unexpected=unexpected,
+            present=None if unexpected else present,
+            unexpected=unexpected(total, present) if unexpected else answers[2],
             method=Method.SCAN,
             offenders=flagged,
         )
 
     return Question(
         columns=asked.reads(*shown),
-        asks=(asked.count(), asked.count(*judged), count_where(breaks)),
+        asks=asks if unexpected else (*asks, count_where(broken)),
         conclude=conclude,
     )
 

@@ -15,12 +15,12 @@ from triune.adapters.data.expectations.judges import (
     meets_schema,
     searches,
 )
+from triune.adapters.data.expectations.passes import Passes
 from triune.adapters.data.expectations.placed import (
     NUMERIC,
     SOURCE,
     TEMPORAL,
     Kind,
-    Passes,
     PlacedColumn,
     Unanswerable,
 )
@@ -41,6 +41,7 @@ from triune.adapters.data.expectations.regex import translate
 from triune.adapters.data.expectations.sql import (
     FALSE,
     TRUE,
+    always,
     are_equal,
     are_ordered,
     are_same,
@@ -59,14 +60,12 @@ Rule: TypeAlias = Callable[[Asked], Question]
 
 def be_null(asked: Asked) -> Question:
     """No value in any row."""
-    missing = f"{asked.column.sql} IS NULL"
-    return count_rows(asked, asked.column, expected=missing, present=None, label=only_value)
+    return _count_missing(asked, breaks="IS NOT NULL", unexpected=lambda _, present: present)
 
 
 def not_be_null(asked: Asked) -> Question:
     """Require a value in each row."""
-    held = f"{asked.column.sql} IS NOT NULL"
-    return count_rows(asked, asked.column, expected=held, present=None, label=only_value)
+    return _count_missing(asked, breaks="IS NULL", unexpected=lambda rows, present: rows - present)
 
 
 def be_between(asked: Asked) -> Question:
@@ -77,13 +76,15 @@ def be_between(asked: Asked) -> Question:
 def be_in_set(asked: Asked) -> Question:
     """Values of a list; without one, any."""
     values = asked.kwargs["value_set"]
-    return _judge(asked, TRUE if values is None else is_one_of(asked.column, values))
+    column = asked.column
+    return _judge(asked, always(column) if values is None else is_one_of(column, values))
 
 
 def not_be_in_set(asked: Asked) -> Question:
     """Values that a list does not have."""
     values = asked.kwargs["value_set"]
-    return _judge(asked, TRUE if values is None else f"NOT {is_one_of(asked.column, values)}")
+    column = asked.column
+    return _judge(asked, always(column) if values is None else f"NOT {is_one_of(column, values)}")
 
 
 def have_length_between(asked: Asked) -> Question:
@@ -197,8 +198,8 @@ def be_near_mean(asked: Asked) -> Question:
 
     def conclude(answers: Sequence[Any], passes: Passes) -> Counted:
         total, count, mean, deviation, infinite = answers
-        breaks = asked.among(present)
-        # Of a single value, of equal ones or infinite ones, no distance is less than anything.
+        # Of a single value, of equal ones or infinite ones there is no distance to be too great.
+        breaks = FALSE
         if count > 1 and deviation and not infinite:
             distance = f"({column.as_number} - {number(float(mean))}) / {number(float(deviation))}"
             threshold = float(asked.kwargs["threshold"])
@@ -210,7 +211,7 @@ def be_near_mean(asked: Asked) -> Question:
         return Counted(
             total=total,
             present=count,
-            unexpected=passes.ask(reads, query)[0][0] if count else 0,
+            unexpected=passes.ask(reads, query)[0][0] if breaks != FALSE else 0,
             method=Method.SECOND_PASS,
             offenders=Flagged(sql=breaks, columns=reads, shown=(column,), label=only_value),
         )
@@ -270,9 +271,28 @@ def sum_to(asked: Asked) -> Question:
     return _judge_list(asked, columns, f"{total} = {number(asked.kwargs['sum_total'])}")
 
 
+def _count_missing(asked: Asked, *, breaks: str, unexpected: Callable[[int, int], int]) -> Question:
+    column = asked.column
+    return count_rows(
+        asked,
+        column,
+        asks=count_present(asked, column),
+        breaks=f"{column.sql} {breaks}",
+        label=only_value,
+        unexpected=unexpected,
+    )
+
+
 def _judge(asked: Asked, expected: str) -> Question:
-    present = f"{asked.column.sql} IS NOT NULL"
-    return count_rows(asked, asked.column, expected=expected, present=present, label=only_value)
+    """Judge values by what is unknown where one is missing, and nowhere else."""
+    column = asked.column
+    return count_rows(
+        asked,
+        column,
+        asks=count_present(asked, column),
+        breaks=f"NOT ({expected})",
+        label=only_value,
+    )
 
 
 def _judge_pair(asked: Asked, left: PlacedColumn, right: PlacedColumn, expected: str) -> Question:
@@ -281,16 +301,28 @@ def _judge_pair(asked: Asked, left: PlacedColumn, right: PlacedColumn, expected:
         "either_value_is_missing": " AND ".join(both),
         "neither": "TRUE",
     }.get(asked.kwargs.get("ignore_row_if") or "", " OR ".join(both))
-    return count_rows(asked, left, right, expected=expected, present=present, label=as_pair)
+    return _judge_together(asked, left, right, present=present, expected=expected, label=as_pair)
 
 
 def _judge_list(asked: Asked, columns: Sequence[PlacedColumn], expected: str) -> Question:
+    present, label = _list_present(asked, columns), _as_record(columns)
+    return _judge_together(asked, *columns, present=present, expected=expected, label=label)
+
+
+def _judge_together(
+    asked: Asked,
+    *columns: PlacedColumn,
+    present: str,
+    expected: str,
+    label: Callable[[Sequence[Any]], Json],
+) -> Question:
+    """Judge rows of several columns; one of which it is unknown is not as expected."""
     return count_rows(
         asked,
         *columns,
-        expected=expected,
-        present=_list_present(asked, columns),
-        label=_as_record(columns),
+        asks=(asked.count(), asked.count(present)),
+        breaks=f"({present}) AND ({expected}) IS NOT TRUE",
+        label=label,
     )
 
 
@@ -339,7 +371,7 @@ def _like(
 ) -> Question:
     column = _require_text(asked)
     if column.kind is Kind.NOTHING:
-        return _judge(asked, TRUE)
+        return _judge(asked, always(column))
     likes = join.join(f"{column.sql} LIKE {text(pattern)}" for pattern in patterns)
     return _judge(asked, f"NOT ({likes})" if negated else likes)
 

@@ -36,7 +36,7 @@ def is_one_of(column: PlacedColumn, values: Sequence[Json]) -> str:
     if column.kind is Kind.NOTHING:
         return UNKNOWN
     literals = dict.fromkeys(filter(None, (exact(column, value) for value in values)))
-    return f"{column.sql} IN ({', '.join(literals)})" if literals else FALSE
+    return f"{column.sql} IN ({', '.join(literals)})" if literals else never(column)
 
 
 def exact(column: PlacedColumn, value: Json) -> str | None:
@@ -47,6 +47,16 @@ def exact(column: PlacedColumn, value: Json) -> str | None:
     if column.kind is Kind.TEXT:
         return text(value) if isinstance(value, str) and _is_writable(value) else None
     return _exact_number(column, value)
+
+
+def always(column: PlacedColumn) -> str:
+    """Say what holds for any value, and is unknown where it is missing."""
+    return f"{column.sql} = {column.sql}"
+
+
+def never(column: PlacedColumn) -> str:
+    """Say what holds for no value, and is unknown where it is missing."""
+    return f"{column.sql} <> {column.sql}"
 
 
 def bounded(column: PlacedColumn, operator: str, bound: Json) -> str:
@@ -65,7 +75,8 @@ def bounded(column: PlacedColumn, operator: str, bound: Json) -> str:
             raise _wrong_bound(column, bound, "write it as ISO 8601, such as '2024-01-31'")
         literal = _moment(column, moment)
         if literal is None:
-            return TRUE if (moment.year < _NANOSECOND_YEARS[0]) == (operator[0] == ">") else FALSE
+            is_within = (moment.year < _NANOSECOND_YEARS[0]) == (operator[0] == ">")
+            return always(column) if is_within else never(column)
         return f"{column.sql} {operator} {literal}"
     if column.kind is Kind.TEXT:
         if not isinstance(bound, str) or not _is_writable(bound):
@@ -199,11 +210,11 @@ def _exact_number(column: PlacedColumn, value: Json) -> str | None:
 
 def _bounded_number(column: PlacedColumn, operator: str, bound: float) -> str:
     if isnan(bound):
-        return FALSE
+        return never(column)
     if column.kind is Kind.NUMBER:
         return _bounded_floating(column, operator, bound)
     if abs(bound) > _HUGE:
-        return TRUE if (bound < 0) == (operator[0] == ">") else FALSE
+        return always(column) if (bound < 0) == (operator[0] == ">") else never(column)
     if bound != int(bound):
         # Between two integers: the next one on the right side is in, whatever the operator.
         operator, bound = (">=", ceil(bound)) if operator[0] == ">" else ("<=", floor(bound))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from triune.adapters.data.expectations.placed import Passes
+from triune.adapters.data.expectations.passes import Passes
 from triune.adapters.data.expectations.questions import Asked, Observed, Question
 from triune.adapters.data.expectations.row_rules import Rule
 from triune.adapters.data.expectations.value_rules import is_within
@@ -52,7 +52,7 @@ def columns_match_set(asked: Asked) -> Question:
         Observed(
             is_met=not missing and not (is_exact and unexpected),
             told={
-                "observed_value": names,
+                "observed_value": sorted(names),
                 "details": {"mismatched": {key: held for key, held in mismatched.items() if held}},
             },
         )

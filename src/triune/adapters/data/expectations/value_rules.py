@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from triune.adapters.data.expectations import types
 from triune.adapters.data.expectations.histograms import diverge
+from triune.adapters.data.expectations.passes import Passes
 from triune.adapters.data.expectations.placed import (
     NUMERIC,
     SOURCE,
     TEMPORAL,
     Kind,
-    Passes,
     PlacedColumn,
     Unanswerable,
 )
@@ -27,7 +27,7 @@ from triune.adapters.data.expectations.questions import (
     require_kind,
 )
 from triune.adapters.data.expectations.row_rules import Rule
-from triune.adapters.data.expectations.sql import count_where, exact, is_one_of, read_moment
+from triune.adapters.data.expectations.sql import exact, is_one_of, read_moment
 from triune.domain.canonical import Json
 from triune.domain.expectations.outcome import PARTIAL_COUNT, Method, Offender
 
@@ -44,18 +44,13 @@ def maximum(asked: Asked) -> Question:
 
 def mean(asked: Asked) -> Question:
     """Bound the mean."""
-    column = _numbers(asked)
-    total, count = _sums(asked, column), f"count({asked.only(column.sql)})"
-    return _observe(
-        asked,
-        (*total, count),
-        lambda answers: _total(answers[:2]) / answers[2] if answers[2] else nan,
-    )
+    count = f"count({asked.only(asked.column.sql)})"
+    return _observe_sum(asked, (count,), lambda sum_, count: sum_ / count if count else nan)
 
 
 def total(asked: Asked) -> Question:
     """Bound the sum, which of no values is 0."""
-    return _observe(asked, _sums(asked, _numbers(asked)), _total)
+    return _observe_sum(asked, (), lambda sum_: sum_)
 
 
 def median(asked: Asked) -> Question:
@@ -68,14 +63,20 @@ def deviation(asked: Asked) -> Question:
     """Bound the standard deviation of the sample, which takes two values at least."""
     value = f"CAST({asked.only(_numbers(asked).as_number)} AS DOUBLE)"
     finite = f"CASE WHEN isfinite({value}) THEN {value} END"
-    asks = (f"stddev_samp({finite})", count_where(f"isinf({value})"))
-    return _observe(asked, asks, lambda answers: nan if answers[1] else _number_or_nan(answers))
+
+    def observe(answers: Sequence[Any], _: Passes) -> Any:
+        found, finite_count, count = answers
+        return nan if found is None or finite_count < count else found
+
+    return _observe(
+        asked, (f"stddev_samp({finite})", f"count({finite})", f"count({value})"), observe
+    )
 
 
 def distinct_count(asked: Asked) -> Question:
     """Bound how many different values there are."""
     value = asked.only(asked.column.sql)
-    return _observe(asked, (f"count(DISTINCT {value})",), lambda answers: answers[0])
+    return _observe(asked, (f"count(DISTINCT {value})",), lambda answers, _: answers[0])
 
 
 def distinct_share(asked: Asked) -> Question:
@@ -84,7 +85,7 @@ def distinct_share(asked: Asked) -> Question:
     return _observe(
         asked,
         (f"count(DISTINCT {value})", f"count({value})"),
-        lambda answers: answers[0] / answers[1] if answers[1] else 0,
+        lambda answers, _: answers[0] / answers[1] if answers[1] else 0,
     )
 
 
@@ -93,7 +94,7 @@ def present_share(asked: Asked) -> Question:
     return _observe(
         asked,
         count_present(asked, asked.column),
-        lambda answers: answers[1] / answers[0] if answers[0] else nan,
+        lambda answers, _: answers[1] / answers[0] if answers[0] else 0,
     )
 
 
@@ -233,7 +234,7 @@ def _extreme(asked: Asked, function: str) -> Question:
                     f"{name} {kwargs[name]!r}; write it as what the column holds"
                 )
 
-    def value(answers: Sequence[Any]) -> Any:
+    def value(answers: Sequence[Any], _: Passes) -> Any:
         if column.kind in TEMPORAL and isinstance(answers[0], str):
             raise Unanswerable(
                 f"column {column.name!r} holds {answers[0]}, which is beyond what can be compared; "
@@ -263,36 +264,39 @@ def _numbers(asked: Asked) -> PlacedColumn:
     return require_kind(asked.column, NUMERIC, "numbers")
 
 
-def _sums(asked: Asked, column: PlacedColumn) -> tuple[str, str]:
-    """Ask for a sum: exact of integers; compensated of others, and plain where one is infinite."""
-    value = asked.only(column.as_number)
-    if column.kind in {Kind.INTEGER, Kind.BOOLEAN}:
-        return f"sum({value})", "0"
-    return f"fsum(CAST({value} AS DOUBLE))", f"sum(CAST({value} AS DOUBLE))"
+def _observe_sum(asked: Asked, asks: tuple[str, ...], value: Callable[..., Any]) -> Question:
+    """Observe what a sum, exact of integers and compensated of others, and more amount to."""
+    column = _numbers(asked)
+    is_whole = column.kind in {Kind.INTEGER, Kind.BOOLEAN}
+    added = asked.only(column.as_number)
+    if not is_whole:
+        added = f"CAST({added} AS DOUBLE)"
+
+    def observe(answers: Sequence[Any], passes: Passes) -> Any:
+        sum_, *others = answers
+        if sum_ is not None and not isfinite(sum_):
+            # Compensated, a sum with infinity in it is not a number; plain, it is infinite.
+            (sum_,) = passes.scan(asked.reads(column), [f"sum({added})"])
+        return value(0 if sum_ is None else sum_, *others)
+
+    return _observe(asked, (f"{'sum' if is_whole else 'fsum'}({added})", *asks), observe)
 
 
-def _total(sums: Sequence[Any]) -> Any:
-    compensated, plain = sums
-    if compensated is None:
-        return 0
-    return compensated if isfinite(compensated) else plain
-
-
-def _number_or_nan(answers: Sequence[Any]) -> Any:
+def _number_or_nan(answers: Sequence[Any], _: Passes) -> Any:
     return nan if answers[0] is None else answers[0]
 
 
 def _observe(
     asked: Asked,
     asks: tuple[str, ...],
-    value: Callable[[Sequence[Any]], Any],
+    value: Callable[[Sequence[Any], Passes], Any],
     *,
     kwargs: Mapping[str, Json] | None = None,
 ) -> Question:
     """Ask for one value, and compare it with the bounds."""
 
-    def conclude(answers: Sequence[Any], _: Passes) -> Observed:
-        observed = value(answers)
+    def conclude(answers: Sequence[Any], passes: Passes) -> Observed:
+        observed = value(answers, passes)
         return Observed(
             is_met=is_within(observed, kwargs or asked.kwargs), told={"observed_value": observed}
         )
@@ -323,9 +327,9 @@ def _occurring(asked: Asked, *, unexpected: bool, missing: bool) -> Question:
     wanted: dict[str, Json] = {}
     never: list[Json] = []
     for value in asked.kwargs["value_set"]:
-        literal = exact(column, value) if column.kind is not Kind.NOTHING else None
-        if value is None:
-            continue
+        # Nothing equals a missing value, so that one among the others is never found.
+        is_possible = column.kind is not Kind.NOTHING and value is not None
+        literal = exact(column, value) if is_possible else None
         if literal is None:
             never.append(value)
         else:

@@ -1,0 +1,1 @@
+"""The traffic port: the process that carries an environment's requests."""

@@ -1,0 +1,370 @@
+"""Triune's own gateway as the traffic process of an environment: started, told, read, stopped."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
+from http.client import HTTPException
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
+
+import msgspec
+
+from triune.adapters.process import launch_detached, said_since
+from triune.adapters.traffic.unix_http import UnixConnection
+from triune.domain.canonical import Json
+from triune.domain.errors import StoreError, TrafficError
+from triune.domain.outcomes import Answer
+from triune.domain.project import EnvironmentSpec
+from triune.domain.rollout.routing import Applied, Breaker, FencingToken, Routing
+from triune.domain.rollout.watch import Logged, LoggedPair, Reading
+from triune.domain.traffic import Arm, TrafficSplit
+from triune.ports import RunningRelease, Traffic
+
+ADMIN_TIMEOUT_S: Final = 5.0
+START_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 30.0
+SOCKET: Final = "admin.sock"
+AT_ONCE: Final = 10_000
+"""So many outcomes are read at a time."""
+
+_POLL_S: Final = 0.02
+_LONGEST_PAUSE_S: Final = 30.0
+_OTHER: Final = b'{"kind":'
+_PAIR: Final = b'{"kind":"pair"'
+"""What is no assigned request begins so: copies, and gaps, where the process was killed."""
+
+
+class _Entry(msgspec.Struct):
+    """What is read of an outcome, or of a request that is still open."""
+
+    number: int
+    token: str
+    rollout: str
+    release: str
+    arm: Arm
+    weight: float
+    assigned_at_s: float
+    unit: str | None = None
+    failure: str | None = None
+    service_s: float | None = None
+    batch_size: int = 1
+    latency_s: float | None = None
+
+
+class _Pair(msgspec.Struct):
+    """What is read of a request that both arms were sent."""
+
+    rollout: str
+    assigned_at_s: float
+    unit: str | None = None
+    champion_failure: str | None = None
+    candidate_failure: str | None = None
+    champion_service_s: float | None = None
+    candidate_service_s: float | None = None
+    champion_batch_size: int = 1
+    candidate_batch_size: int = 1
+
+
+class _Log(msgspec.Struct):
+    outcomes: list[msgspec.Raw]
+    next: int
+    open: list[_Entry]
+
+
+class GatewayRouter:
+    """Reaches the gateway of one environment by the admin socket in its folder.
+
+    Parameters
+    ----------
+    folder
+        The gateway's own: its socket, its state, its log of outcomes, and the bundles.
+    listen
+        The address that it takes requests on.
+    log
+        The file that it writes its log lines to.
+    """
+
+    def __init__(self, folder: Path, *, listen: str, log: Path) -> None:
+        self._folder = folder
+        self._listen = listen
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failed_starts = 0
+        self._not_before = 0.0
+
+    @property
+    def bundles(self) -> Path:
+        """The folder that releases are laid out in, each in one of its id."""
+        return self._folder / "bundles"
+
+    def is_running(self) -> bool:
+        """Tell whether the process is there, whether or not it answers."""
+        connection = UnixConnection(self._folder / SOCKET, timeout_s=ADMIN_TIMEOUT_S)
+        try:
+            connection.connect()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def start(self) -> None:
+        """Start the process, unless it is there; after each that ended at once, later."""
+        if self._process is not None and self._process.poll() is not None:
+            # Nobody else takes note of its end.
+            self._process = None
+        if self._process is not None or self.is_running() or monotonic() < self._not_before:
+            return
+        self._make_folders()
+        began = self._log.stat().st_size if self._log.exists() else 0
+        self._process = self._launch()
+        deadline = monotonic() + START_TIMEOUT_S
+        while self.look() is None:
+            if self._process.poll() is not None:
+                self._failed_starts += 1
+                pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2**self._failed_starts)
+                self._not_before = monotonic() + pause_s
+                self._process = None
+                raise TrafficError(
+                    f"the gateway on {self._listen} ended as it was started: "
+                    f"{said_since(self._log, began)}; it is tried again in {pause_s:g} s"
+                )
+            if monotonic() > deadline:
+                raise TrafficError(
+                    f"the gateway on {self._listen} does not answer, {START_TIMEOUT_S:g} s after "
+                    f"it was started; see {self._log}"
+                )
+            sleep(_POLL_S)
+        self._failed_starts = 0
+
+    def stop(self) -> None:
+        """Have it answer what it was asked, and end; nothing happens where it is not there."""
+        with suppress(TrafficError):
+            self._post("/stop", {})
+        deadline = monotonic() + STOP_TIMEOUT_S
+        while self._is_locked():
+            if self._process is not None:
+                self._process.poll()
+            if monotonic() > deadline:
+                raise TrafficError(
+                    f"the gateway on {self._listen} was told to stop and goes on, after "
+                    f"{STOP_TIMEOUT_S:g} s; see {self._log}, and end its process by hand"
+                )
+            sleep(_POLL_S)
+
+    def look(self) -> Traffic | None:
+        """Ask what it does; None where it does not answer."""
+        try:
+            return _traffic(self._ask("GET", "/routing"), url=self._url())
+        except TrafficError:
+            return None
+
+    def run(self, releases: Mapping[str, Path]) -> None:
+        """Have releases run, and no others."""
+        self._post(
+            "/releases",
+            {
+                "releases": [
+                    {"release": release, "bundle": str(bundle)}
+                    for release, bundle in releases.items()
+                ]
+            },
+        )
+
+    def apply(self, routing: Routing) -> None:
+        """Order where requests go."""
+        self._post(
+            "/apply",
+            {
+                "token": {"term": routing.token.term, "number": routing.token.number},
+                "rollout": routing.rollout,
+                "champion": routing.champion,
+                "candidate": routing.candidate,
+                "weight_pct": routing.split.candidate,
+                "shadow": routing.is_shadow,
+            },
+        )
+
+    def read(self, *, after: int) -> Reading | None:
+        """Read the log of outcomes beyond a cursor; None where the process does not answer."""
+        try:
+            body = self._exchange("GET", f"/outcomes?after={after}&limit={AT_ONCE}", None)
+        except TrafficError:
+            return None
+        log = msgspec.json.decode(body, type=_Log)
+        lines = [bytes(each) for each in log.outcomes]
+        return Reading(
+            cursor=log.next,
+            settled=tuple(
+                _logged(msgspec.json.decode(each, type=_Entry))
+                for each in lines
+                if not each.startswith(_OTHER)
+            ),
+            pairs=tuple(
+                _logged_pair(msgspec.json.decode(each, type=_Pair))
+                for each in lines
+                if each.startswith(_PAIR)
+            ),
+            open=tuple(_logged(each) for each in log.open),
+            is_complete=len(log.outcomes) < AT_ONCE,
+        )
+
+    def _is_locked(self) -> bool:
+        """Tell whether a process has the folder; not to be asked while one may start there."""
+        try:
+            descriptor = os.open(self._folder / "gateway.lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _make_folders(self) -> None:
+        try:
+            for folder in (self._folder, self.bundles):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make {error.filename}: {error.strerror}; free space there, or make it "
+                "writable"
+            ) from error
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        # -P: without it a module of the project's would be taken for one of Triune's.
+        program = [sys.executable, "-P", "-m", "triune.gateway"]
+        arguments = ["--listen", self._listen, "--folder", str(self._folder)]
+        return launch_detached([*program, *arguments], folder=self._folder, log=self._log)
+
+    def _url(self) -> str:
+        """Tell where it takes requests: where the port is 0, it alone knows."""
+        try:
+            return str(json.loads((self._folder / "gateway.json").read_bytes())["url"])
+        except (OSError, ValueError, KeyError):
+            return f"http://{self._listen}"
+
+    def _post(self, path: str, document: Json) -> Json:
+        return self._ask("POST", path, json.dumps(document).encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> Json:
+        return json.loads(self._exchange(method, path, body))
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
+        """Ask over a connection of its own, so that nothing has to be told when we end."""
+        connection = UnixConnection(self._folder / SOCKET, timeout_s=ADMIN_TIMEOUT_S)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            content = response.read()
+        except (OSError, HTTPException) as error:
+            raise TrafficError(
+                f"the gateway on {self._listen} does not answer ({error}); see {self._log}"
+            ) from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise TrafficError(
+                f"the gateway on {self._listen} refuses {method} {path}: {_detail(content)}"
+            )
+        return content
+
+
+class GatewayPlanes:
+    """The gateways of a project, each in a folder of its own below ``folder``."""
+
+    def __init__(self, folder: Path, *, logs: Path) -> None:
+        self._folder = folder
+        self._logs = logs
+
+    def of(self, environment: EnvironmentSpec) -> GatewayRouter:
+        """Reach the gateway of an environment."""
+        return GatewayRouter(
+            self._folder / environment.name,
+            listen=environment.listen,
+            log=self._logs / f"gateway-{environment.name}.log",
+        )
+
+
+def _detail(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return content.decode(errors="replace")
+
+
+def _traffic(document: Json, *, url: str) -> Traffic:
+    order, applied, tripped = document["routing"], document["applied"], document["breaker"]
+    return Traffic(
+        life=document["started"],
+        url=url,
+        routing=Routing(
+            token=FencingToken(**order["token"]),
+            rollout=order["rollout"],
+            champion=order["champion"],
+            candidate=order["candidate"],
+            split=TrafficSplit.giving(order["weight_pct"]),
+            is_shadow=order["shadow"],
+        ),
+        applied=Applied(
+            token=FencingToken(**applied["token"]),
+            split=TrafficSplit.giving(applied["weight_pct"]),
+        ),
+        breaker=None if tripped is None else Breaker(**tripped),
+        releases=tuple(
+            RunningRelease(release=each["release"], state=each["state"], reason=each["reason"])
+            for each in document["releases"]
+        ),
+        cursor=document["cursor"],
+    )
+
+
+def _logged(entry: _Entry) -> Logged:
+    term, _, number = entry.token.partition(".")
+    answer = None
+    if entry.latency_s is not None:
+        answer = Answer(
+            failed=entry.failure is not None,
+            latency_s=entry.latency_s,
+            service_s=entry.service_s,
+            batch_size=entry.batch_size,
+        )
+    return Logged(
+        number=entry.number,
+        token=FencingToken(term=int(term), number=int(number)),
+        rollout=entry.rollout,
+        release=entry.release,
+        arm=entry.arm,
+        weight=entry.weight,
+        unit=None if entry.unit is None else bytes.fromhex(entry.unit),
+        assigned_at_s=entry.assigned_at_s,
+        answer=answer,
+    )
+
+
+def _logged_pair(pair: _Pair) -> LoggedPair:
+    return LoggedPair(
+        rollout=pair.rollout,
+        unit=None if pair.unit is None else bytes.fromhex(pair.unit),
+        assigned_at_s=pair.assigned_at_s,
+        champion=Answer(
+            failed=pair.champion_failure is not None,
+            latency_s=pair.champion_service_s or 0.0,
+            service_s=pair.champion_service_s,
+            batch_size=pair.champion_batch_size,
+        ),
+        candidate=Answer(
+            failed=pair.candidate_failure is not None,
+            latency_s=pair.candidate_service_s or 0.0,
+            service_s=pair.candidate_service_s,
+            batch_size=pair.candidate_batch_size,
+        ),
+    )

@@ -1,0 +1,39 @@
+"""Keeps what a controller knows of each environment's traffic: a file each, whole or not at all."""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from triune.adapters.whole_files import written_aside
+from triune.domain.canonical import Json
+from triune.domain.errors import StoreError
+
+
+class FileWatchMemory:
+    """A folder with a folder for each environment; a damaged file counts as none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, environment: str) -> Json | None:
+        """Find what was kept last."""
+        try:
+            return json.loads(self._path(environment).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, environment: str, watch: Json) -> None:
+        """Keep it, whole or not at all."""
+        path = self._path(environment)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_aside(path) as draft:
+                draft.write_bytes(msgspec.json.encode(watch))
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}; free space there, or make it writable"
+            ) from error
+
+    def _path(self, environment: str) -> Path:
+        return self._folder / environment / "watch.json"

@@ -1,0 +1,179 @@
+"""Brings up what serves a project's environments and moves its rollouts, and takes it down."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from triune.domain.errors import TrafficError, UsageError
+from triune.domain.project import EnvironmentSpec
+from triune.domain.rollout.routing import Applied
+from triune.operations.context import Context
+from triune.operations.environments import observe
+from triune.operations.traffic import leading
+from triune.ports import ControllerProcess, Progress, Traffic
+
+POLL_S: Final = 0.05
+PATIENCE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """An environment as its traffic process stands.
+
+    Parameters
+    ----------
+    url
+        Where requests are answered; None where nothing answers.
+    state
+        For people: what it does, or what keeps it from that.
+    """
+
+    environment: str
+    listen: str
+    url: str | None
+    champion: str | None
+    candidate: str | None
+    weight_pct: float
+    state: str
+
+
+def bring_up(
+    context: Context,
+    controller: ControllerProcess,
+    *,
+    wait: Callable[[float], None],
+    progress: Progress,
+) -> tuple[Plane, ...]:
+    """Start the controller, unless it runs, and wait until every environment's traffic follows.
+
+    Parameters
+    ----------
+    wait
+        Lets so many seconds pass.
+
+    Raises
+    ------
+    UsageError
+        The project names no environment.
+    TrafficError
+        The traffic of an environment does not follow.
+    """
+    environments = require_environments(context)
+    if controller.is_running():
+        progress("the controller runs already")
+    else:
+        progress("starting the controller")
+        controller.start()
+    for environment in environments:
+        _await(context, environment, controller, wait=wait, progress=progress)
+    return planes(context)
+
+
+def take_down(
+    context: Context, controller: ControllerProcess, *, progress: Progress
+) -> tuple[Plane, ...]:
+    """Stop the controller, and then the traffic processes: in this order, or it starts them anew.
+
+    Raises
+    ------
+    TriuneError
+        One of them goes on all the same.
+    """
+    if controller.is_running():
+        progress("stopping the controller")
+        controller.stop()
+    for environment in context.spec.environments:
+        router = context.planes.of(environment)
+        if router.is_running():
+            progress(f"stopping the traffic of {environment.name}")
+            router.stop()
+    return planes(context)
+
+
+def planes(context: Context) -> tuple[Plane, ...]:
+    """Tell how the traffic process of each environment stands."""
+    return tuple(_plane(context, each) for each in context.spec.environments)
+
+
+def require_environments(context: Context) -> tuple[EnvironmentSpec, ...]:
+    """Return the project's environments.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    if not context.spec.environments:
+        raise UsageError(
+            "there is nothing to bring up: triune.yaml names no environment; add one under "
+            "`environments:`, as `production: {listen: '127.0.0.1:8702'}`"
+        )
+    return context.spec.environments
+
+
+def _await(
+    context: Context,
+    environment: EnvironmentSpec,
+    controller: ControllerProcess,
+    *,
+    wait: Callable[[float], None],
+    progress: Progress,
+) -> None:
+    router = context.planes.of(environment)
+    began = context.clock.now()
+    said = ""
+    while True:
+        traffic = router.look()
+        state = _state(context, environment, traffic)
+        if traffic is not None and _follows(context, environment, traffic):
+            return
+        if state != said:
+            said = state
+            progress(f"{environment.name}: {state}")
+        if not controller.is_running():
+            raise TrafficError(
+                f"the controller ended while the traffic of {environment.name} was brought up; "
+                "see its log in .triune/logs"
+            )
+        if (context.clock.now() - began).total_seconds() > PATIENCE_S:
+            raise TrafficError(
+                f"the traffic of {environment.name} has not come up within {PATIENCE_S:g} s: "
+                f"{state}; see the logs in .triune/logs"
+            )
+        wait(POLL_S)
+
+
+def _plane(context: Context, environment: EnvironmentSpec) -> Plane:
+    traffic = context.planes.of(environment).look()
+    routing = traffic.routing if traffic else None
+    return Plane(
+        environment=environment.name,
+        listen=environment.listen,
+        url=traffic.url if traffic else None,
+        champion=observe(context, environment.name).champion,
+        candidate=routing.candidate if routing else None,
+        weight_pct=traffic.applied.split.candidate if traffic else 0.0,
+        state=_state(context, environment, traffic),
+    )
+
+
+def _follows(context: Context, environment: EnvironmentSpec, traffic: Traffic) -> bool:
+    """Tell whether requests go where the ledger says, or nothing is to serve yet."""
+    rollout = leading(observe(context, environment.name))
+    if rollout is None or rollout.serving is None:
+        return True
+    wanted = Applied(token=rollout.token, split=rollout.split)
+    return traffic.applied == wanted or traffic.breaker is not None
+
+
+def _state(context: Context, environment: EnvironmentSpec, traffic: Traffic | None) -> str:
+    if traffic is None:
+        return "not running"
+    failed = [each for each in traffic.releases if each.state == "failed"]
+    if failed:
+        return f"release {failed[0].release[:12]} does not run: {failed[0].reason}"
+    if not _follows(context, environment, traffic):
+        return "a release is being started"
+    if traffic.routing.champion is None and traffic.routing.candidate is None:
+        return "no release yet"
+    return "serving"
