@@ -19,11 +19,15 @@ $(INSTALLED): pyproject.toml requirements/bootstrap.lock requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --compile-bytecode --require-hashes -r requirements/dev.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
+	# Workers, and pytest in a project, write no bytecode: without this they compile ours each time,
+	# and pytest, in its own way, all of its plugins.
+	$(BIN)/python -m compileall -q src
+	$(BIN)/python -m pytest --version --version >/dev/null 2>&1
 	@touch $@
 
 lock: install ## Resolve the dependencies anew.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --extra dvc --extra sklearn --group dev \
+	  --no-emit-index-url --no-header --no-annotate --extra dvc --extra sklearn --extra onnx --group dev \
 	  pyproject.toml -o requirements/dev.lock
 	$(BIN)/python requirements/bootstrap.py
 

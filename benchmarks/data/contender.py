@@ -19,10 +19,12 @@ def triune(job: Job) -> bool:
     from datetime import UTC, datetime
 
     from triune.adapters.data.duckdb import DuckDbEngine
+    from triune.adapters.data.session import Workspace
     from triune.domain.expectations.outcome import ResultFormat
     from triune.domain.expectations.suite import read_suite
 
-    outcome = DuckDbEngine(memory_limit=job["memory_limit"]).evaluate(
+    workspace = Workspace(memory_limit=job["memory_limit"])
+    outcome = DuckDbEngine(workspace=workspace).evaluate(
         [Path(job["table"])],
         format="parquet",
         suite=read_suite(job["suite"]),

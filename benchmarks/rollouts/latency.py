@@ -20,7 +20,7 @@ UTILISATIONS: Final = (0.2, 0.5, 0.8)
 """How busy one worker is with all of the traffic."""
 RAMP: Final = (0.05, 0.25, 0.95)
 REQUESTS: Final = 90_000
-SLOWER: Final = 1.3
+SLOWER: Final = 2.0
 MEASURED: Final = 30_000
 """By the champion alone, before the rollout."""
 

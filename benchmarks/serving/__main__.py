@@ -29,6 +29,7 @@ import pandas as pd
 from benchmarks.serving import split
 from benchmarks.serving.load import Measured, Verify, http_request, load
 from benchmarks.serving.work import CLASSIFIERS, Work, prepare
+from tests.bundles import ABundle
 
 CONNECTIONS = (1, 16, 64)
 BATCH = 100
@@ -124,14 +125,20 @@ def row_servers(work: Work, arguments: argparse.Namespace, folder: Path) -> list
             environment=environment,
         )
 
-    one, two = work.champion, work.candidate
-    champion = ["--champion", one.release, str(one.folder)]
-    candidate = ["--candidate", two.release, str(two.folder), "--weight", "5"]
     gateway = [sys.executable, "-m", "benchmarks.serving.triune_gateway"]
-    admin = ["--admin", str(folder / "admin")]
+
+    def triune(name: str, port: int, one: ABundle, two: ABundle | None = None) -> Server:
+        releases = ["--champion", one.release, str(one.folder)]
+        if two is not None:
+            releases += ["--candidate", two.release, str(two.folder), "--weight", "5"]
+            releases += ["--admin", str(folder / f"admin-{port}")]
+        return server(name, port, [*gateway, *releases, "--port", str(port)])
+
     servers = [
-        server("Triune, 95/5", 8921, [*gateway, *champion, *candidate, "--port", "8921", *admin]),
-        server("Triune, one release", 8922, [*gateway, *champion, "--port", "8922"]),
+        triune("Triune, compiled, 95/5", 8919, *work.compiled),
+        triune("Triune, compiled, one release", 8920, work.compiled[0]),
+        triune("Triune, 95/5", 8921, work.champion, work.candidate),
+        triune("Triune, one release", 8922, work.champion),
     ]
     if arguments.fastapi:
         servers.append(
@@ -210,10 +217,14 @@ def batch_servers(work: Work, arguments: argparse.Namespace) -> list[Server]:
             environment=environment,
         )
 
-    one = work.champion
     gateway = [sys.executable, "-m", "benchmarks.serving.triune_gateway"]
-    champion = ["--champion", one.release, str(one.folder), "--port", "8931"]
-    servers = [server("Triune, one release", 8931, "/predict", [*gateway, *champion])]
+    servers = []
+    for name, port, one in (
+        ("Triune, compiled", 8930, work.compiled[0]),
+        ("Triune, one release", 8931, work.champion),
+    ):
+        champion = ["--champion", one.release, str(one.folder), "--port", str(port)]
+        servers.append(server(name, port, "/predict", [*gateway, *champion]))
     if arguments.fastapi:
         command = fastapi(arguments.fastapi, 8932)
         servers.append(server("FastAPI, uvicorn", 8932, "/batch", command, MODEL=str(work.model)))

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from triune.gateway.serve import Served, Service, serve
+from triune.gateway.fleet import Served
+from triune.gateway.serve import Service, serve
 
 
 def main() -> None:

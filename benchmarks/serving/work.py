@@ -8,6 +8,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +16,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tests.bundles import ABundle, a_bundle
 
-from triune.domain.manifest import Field, FieldType, Outputs
+from triune.adapters.scorer.process import ProcessScorer
+from triune.domain.answers import TOLERANCE
+from triune.domain.canonical import sha256
+from triune.domain.manifest import CompiledRef, Field, FieldType, Outputs
 
 NUMBERS = ("tenure", "monthly", "total", "calls")
 WORDS = ("plan", "region", "device")
@@ -27,11 +31,15 @@ CLASSIFIERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A fitted pipeline on disk, rows to ask it for, and the chance that it gives each."""
+    """A fitted pipeline on disk, rows to ask it for, and the chance that it gives each.
+
+    ``compiled`` are champion and candidate once more, compiled to ONNX.
+    """
 
     model: Path
     champion: ABundle
     candidate: ABundle
+    compiled: tuple[ABundle, ABundle]
     rows: list[dict[str, Any]]
     chances: list[float]
 
@@ -45,8 +53,11 @@ class Work:
         ]
 
     def is_right(self, index: int, chance: float) -> bool:
-        """Tell whether a chance is the pipeline's for the row with that index."""
-        return abs(chance - self.chances[index]) < 1e-9
+        """Tell whether a chance is the pipeline's for the row with that index.
+
+        A compiled model may be off by as much as the check of its parity allows.
+        """
+        return abs(chance - self.chances[index]) <= TOLERANCE
 
 
 def prepare(folder: Path, classifier: str, *, rows: int = 1000) -> Work:
@@ -72,13 +83,48 @@ def prepare(folder: Path, classifier: str, *, rows: int = 1000) -> Work:
         model=model,
         champion=_release(folder / "champion", model.read_bytes(), key="one"),
         candidate=_release(folder / "candidate", model.read_bytes(), key="two"),
+        compiled=_compile(folder, model.read_bytes(), table),
         rows=json.loads(asked.to_json(orient="records", double_precision=15)),
         chances=pipeline.predict_proba(asked)[:, 1].tolist(),
     )
 
 
-def _release(folder: Path, model: bytes, *, key: str) -> ABundle:
+def _compile(folder: Path, model: bytes, table: pd.DataFrame) -> tuple[ABundle, ABundle]:
+    source = folder / "train.arrow"
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    with pa.OSFile(str(source), "wb") as file, pa.ipc.new_file(file, arrow.schema) as writer:
+        writer.write_table(arrow)
+    draft = _release(folder / "draft", model, key="draft")
+    with ProcessScorer().start(draft.folder, release=draft.release) as worker:
+        compiled = worker.compile(source)
+    assert not compiled.python
+    ref = CompiledRef(
+        format="onnx", digest=sha256(compiled.content), compiled=compiled.compiled, python=()
+    )
+    one, two = (
+        _release(folder / f"compiled {key}", model, key=key, compiled=(ref, compiled.content))
+        for key in ("one", "two")
+    )
+    return one, two
+
+
+def _release(
+    folder: Path,
+    model: bytes,
+    *,
+    key: str,
+    compiled: tuple[CompiledRef | None, bytes] = (None, b""),
+) -> ABundle:
     fields = [Field(name=name, type=FieldType.NUMBER, nullable=False) for name in NUMBERS]
     fields += [Field(name=name, type=FieldType.STRING, nullable=False) for name in WORDS]
     outputs = Outputs(classes=(0, 1), probabilities=True)
-    return a_bundle(folder, model=model, inputs=fields, outputs=outputs, key=key)
+    ref, content = compiled
+    return a_bundle(
+        folder,
+        model=model,
+        inputs=fields,
+        outputs=outputs,
+        key=key,
+        compiled=ref,
+        compiled_content=content,
+    )

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from triune.domain.manifest import Outputs
-from triune.serving.model import Predicted
+from triune.serving.predicted import Predicted
 
 Answer = dict[str, Any]
 
@@ -35,6 +33,9 @@ def to_answers(predicted: Predicted, outputs: Outputs) -> list[Answer]:
 
 def write_answers(predicted: Predicted, target: Path) -> None:
     """Write an Arrow IPC file: ``prediction``, and ``probability_0`` on, one for each class."""
+    # Only what scores datasets needs it.
+    import pyarrow as pa  # noqa: PLC0415 - as said above
+
     columns = {"prediction": pa.array(predicted.labels.tolist())}
     if predicted.probabilities is not None:
         for index in range(predicted.probabilities.shape[1]):

@@ -11,6 +11,7 @@ from triune.domain.manifest import Manifest, ModelRef, Signature, Tree
 from triune.domain.release import (
     BUNDLE_CODE,
     BUNDLE_CODE_TREE,
+    BUNDLE_COMPILED,
     BUNDLE_LOCK,
     BUNDLE_MANIFEST,
     BUNDLE_MODEL,
@@ -24,12 +25,13 @@ from triune.serving.runtime import describe_mismatch
 class VerifiedBundle:
     """A bundle that is what its manifest says.
 
-    ``code`` and ``model_content`` hold the very bytes that were verified.
+    ``code``, ``model_content`` and ``compiled_content`` hold the very bytes that were verified.
     """
 
     code: VerifiedCode
     model: ModelRef
     model_content: bytes
+    compiled_content: bytes | None
     signature: Signature
 
 
@@ -65,6 +67,7 @@ def verify_bundle(folder: Path, *, manifest_digest: str) -> VerifiedBundle:
             f"the release names the model {manifest.model.path!r}, which is not among its files; "
             "cut it again with `triune run`"
         )
+    compiled = manifest.model.compiled
     return VerifiedBundle(
         code=VerifiedCode(
             folder=folder / BUNDLE_CODE,
@@ -73,6 +76,9 @@ def verify_bundle(folder: Path, *, manifest_digest: str) -> VerifiedBundle:
         ),
         model=manifest.model,
         model_content=contents[manifest.model.path],
+        compiled_content=(
+            None if compiled is None else _read(folder / BUNDLE_COMPILED, digest=compiled.digest)
+        ),
         signature=manifest.signature,
     )
 

@@ -2,8 +2,11 @@
 
 import socket
 from collections.abc import Iterator
+from typing import Final
 
 from triune.domain.frames import PREFIX, Call, Reply, decode_call, encode_reply, lengths
+
+_CHUNK: Final = 1 << 16
 
 
 class Connection:
@@ -13,6 +16,7 @@ class Connection:
         # What the release's code starts has no business on this line.
         self._socket = socket.socket(fileno=descriptor)
         self._socket.set_inheritable(False)
+        self._unread = bytearray()
 
     def calls(self) -> Iterator[Call]:
         """Yield calls until the other side is gone."""
@@ -35,14 +39,14 @@ class Connection:
         return None if header is None or body is None else decode_call(header, body)
 
     def _read_exactly(self, count: int) -> bytes | None:
-        content = bytearray(count)
-        view = memoryview(content)
-        while view:
+        while len(self._unread) < count:
             try:
-                read = self._socket.recv_into(view)
+                chunk = self._socket.recv(max(_CHUNK, count - len(self._unread)))
             except ConnectionResetError:
                 return None
-            if read == 0:
+            if not chunk:
                 return None
-            view = view[read:]
-        return bytes(content)
+            self._unread += chunk
+        content = bytes(self._unread[:count])
+        del self._unread[:count]
+        return content

@@ -1,32 +1,20 @@
 """Asks an estimator for predictions, and lets none pass that cannot be right."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from triune.domain.errors import ModelError
 from triune.domain.manifest import Outputs
 from triune.serving.loading import Estimator
-
-# Models that compute in single precision miss 1 by about this much.
-TOLERANCE: Final = 1e-4
-
-Floats = npt.NDArray[np.float64]
-
-
-class InvalidAnswerError(Exception):
-    """A model answered with something that cannot be an answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """Answers for n rows: labels (n,), and probabilities (n, classes) where there are any."""
-
-    labels: npt.NDArray[Any]
-    probabilities: Floats | None
+from triune.serving.predicted import (
+    Predicted,
+    check_labels,
+    check_probabilities,
+    nothing_predicted,
+)
 
 
 class Model:
@@ -41,8 +29,8 @@ class Model:
     def __init__(self, estimator: Estimator, *, task: str) -> None:
         self._estimator = estimator
         self.outputs = _describe(estimator, task=task)
-        self._is_regression = task == "regression"
-        self._is_pipeline = self.outputs.probabilities and _is_pipeline(estimator)
+        self._task = task
+        self._is_pipeline = self.outputs.probabilities and is_pipeline(estimator)
 
     def predict(self, frame: pd.DataFrame) -> Predicted:
         """Predict a frame as one batch.
@@ -56,47 +44,34 @@ class Model:
         """
         rows = len(frame)
         if rows == 0:
-            return self._predict_nothing()
+            return nothing_predicted(self.outputs, task=self._task)
         seen, head = self._prepare(frame)
-        answered = np.asarray(head.predict(seen))
-        labels = _flatten(answered, rows=rows)
-        if self._is_regression:
-            return Predicted(labels=_finite(labels), probabilities=None)
-        self._require_classes(labels)
+        labels = check_labels(self.outputs, head.predict(seen), rows=rows, task=self._task)
         if not self.outputs.probabilities:
             return Predicted(labels=labels, probabilities=None)
-        probabilities = np.asarray(head.predict_proba(seen), dtype=np.float64)
-        _require_probabilities(probabilities, shape=(rows, len(self.outputs.classes)))
-        return Predicted(labels=labels, probabilities=np.clip(probabilities, 0.0, 1.0))
+        probabilities = check_probabilities(self.outputs, head.predict_proba(seen), rows=rows)
+        return Predicted(labels=labels, probabilities=probabilities)
 
     def _prepare(self, frame: pd.DataFrame) -> tuple[Any, Estimator]:
         """Transform the input once for both questions, where the estimator is a pipeline."""
         if not self._is_pipeline:
             return frame, self._estimator
-        return self._estimator[:-1].transform(frame), self._estimator[-1]
-
-    def _predict_nothing(self) -> Predicted:
-        labels = (
-            np.empty(0) if self._is_regression else np.asarray(self.outputs.classes, dtype=None)[:0]
-        )
-        classes = len(self.outputs.classes)
-        return Predicted(
-            labels=labels,
-            probabilities=np.empty((0, classes)) if self.outputs.probabilities else None,
-        )
-
-    def _require_classes(self, labels: npt.NDArray[Any]) -> None:
-        if not self.outputs.classes:
-            return
-        unknown = set(labels.tolist()) - set(self.outputs.classes)
-        if unknown:
-            raise InvalidAnswerError(
-                f"predict answered {unknown.pop()!r}, which is none of the classes "
-                f"{list(self.outputs.classes)}"
-            )
+        return transform_by(self._estimator.steps[:-1], frame), self._estimator[-1]
 
 
-def _is_pipeline(estimator: Estimator) -> bool:
+def transform_by(steps: Sequence[tuple[str, Estimator]], frame: Any) -> Any:
+    """Transform by the first steps of a pipeline, one after the other.
+
+    A part of the pipeline would do the same, but not where its last step has learned nothing: that
+    would pass for one that was not fitted.
+    """
+    for _, step in steps:
+        if step is not None and step != "passthrough":
+            frame = step.transform(frame)
+    return frame
+
+
+def is_pipeline(estimator: Estimator) -> bool:
     """Tell scikit-learn's own pipeline, whose predict is to transform and let the last one answer.
 
     A class derived from it may do otherwise.
@@ -131,45 +106,3 @@ def _describe(estimator: Estimator, *, task: str) -> Outputs:
     return Outputs(
         classes=classes, probabilities=callable(getattr(estimator, "predict_proba", None))
     )
-
-
-def _flatten(labels: npt.NDArray[Any], *, rows: int) -> npt.NDArray[Any]:
-    if labels.shape not in {(rows,), (rows, 1)}:
-        raise InvalidAnswerError(
-            f"predict answered with shape {labels.shape} for {rows} rows, instead of ({rows},)"
-        )
-    return labels.reshape(rows)
-
-
-def _finite(labels: npt.NDArray[Any]) -> Floats:
-    try:
-        numbers = labels.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidAnswerError(f"predict answered with what is no number: {error}") from error
-    _require_finite(numbers, "predict")
-    return numbers
-
-
-def _require_finite(numbers: Floats, method: str) -> None:
-    wrong = np.flatnonzero(~np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1))
-    if wrong.size:
-        raise InvalidAnswerError(
-            f"{method} answered with {numbers[wrong[0]]} for row {wrong[0]} "
-            f"({wrong.size} of {len(numbers)} rows are not finite)"
-        )
-
-
-def _require_probabilities(probabilities: Floats, *, shape: tuple[int, int]) -> None:
-    if probabilities.shape != shape:
-        raise InvalidAnswerError(
-            f"predict_proba answered with shape {probabilities.shape}, instead of {shape}"
-        )
-    _require_finite(probabilities, "predict_proba")
-    outside = (probabilities < -TOLERANCE) | (probabilities > 1 + TOLERANCE)
-    off = np.abs(probabilities.sum(axis=1) - 1) > TOLERANCE
-    wrong = np.flatnonzero(outside.any(axis=1) | off)
-    if wrong.size:
-        raise InvalidAnswerError(
-            f"predict_proba answered with {probabilities[wrong[0]].tolist()} for row {wrong[0]}, "
-            "which are no probabilities that add up to 1"
-        )

@@ -7,12 +7,10 @@ import traceback
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
 from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
-import pandas as pd
 
 from triune.domain.errors import ModelError
 from triune.domain.failures import Failure
@@ -31,50 +29,118 @@ from triune.serving.answers import to_answers, write_answers
 from triune.serving.bundle import VerifiedBundle
 from triune.serving.code import VerifiedCode, import_from
 from triune.serving.loading import Estimator, load_model
-from triune.serving.model import InvalidAnswerError, Model, Predicted
-from triune.serving.requests import RequestReader, Requests
-from triune.serving.table import frame_from_arrow, frame_from_values
+from triune.serving.predicted import InvalidAnswerError, Predicted
+from triune.serving.requests import RequestReader, Requests, columns_of
+from triune.serving.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from triune.serving.compiled import Graph
 
 SOURCE: Final = "src"
 
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Predictor(Protocol):
+    """A loaded model: it reads tables of its own kind, and answers them."""
+
+    @property
+    def outputs(self) -> Outputs:
+        """What it answers."""
+
+    def read_values(self, columns: dict[str, list[Any]]) -> Any:
+        """Make a table of values that were checked against the signature."""
+
+    def read_file(self, source: Path) -> Any:
+        """Make a table of an Arrow IPC file; or say why not, as a `Refusal`."""
+
+    def predict(self, table: Any) -> Predicted:
+        """Predict a table as one batch.
+
+        Raises
+        ------
+        InvalidAnswerError
+            The answer cannot be right.
+        Exception
+            Whatever the release's own code raises.
+        """
+
 
 class LoadedRelease:
-    """One release's model, with the signature that its inputs must keep to."""
+    """One release's model, with the signature that its inputs must keep to.
 
-    def __init__(self, model: Model, signature: Signature, ref: ModelRef) -> None:
-        self._model = model
+    ``original`` is the model as it was trained; a release that is wholly compiled loads none.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        signature: Signature,
+        ref: ModelRef,
+        *,
+        original: Estimator | None = None,
+    ) -> None:
+        self._predictor = predictor
+        self._original = original
+        self._ref = ref
         self._signature = signature
+        self._names = tuple(field.name for field in signature.inputs)
         ignored = frozenset(name for name in (ref.key, ref.time) if name)
         self._reader = RequestReader(signature, ignored=ignored)
+        self._stopwatch = Stopwatch()
 
     @property
     def outputs(self) -> Outputs:
         """What the model answers."""
-        return self._model.outputs
+        return self._predictor.outputs
 
     def answer(self, call: Call) -> Reply:
         """Answer one call; what goes wrong is part of the reply."""
         match call.verb:
             case Verb.SCORE:
                 return self._score(Path(call.arguments["source"]), Path(call.arguments["target"]))
+            case Verb.COMPILE:
+                return self._compile(Path(call.arguments["source"]), Path(call.arguments["target"]))
             case Verb.PREDICT:
                 (answered,) = self._answer_bodies([call.body])
                 return Reply(status=answered.status, body=answered.body)
             case Verb.BATCH:
-                started = perf_counter()
+                self._stopwatch.start()
                 answers = self._answer_bodies(unpack_requests(call.body))
-                batch = AnsweredBatch(tuple(answers), perf_counter() - started)
+                batch = AnsweredBatch(tuple(answers), self._stopwatch.seconds())
                 return Reply(status=200, body=pack_answers(batch))
 
     def _score(self, source: Path, target: Path) -> Reply:
-        frame = frame_from_arrow(source, self._signature)
-        if isinstance(frame, Refusal):
-            return _refuse(frame)
-        predicted = self._predict(frame)
+        table = self._predictor.read_file(source)
+        if isinstance(table, Refusal):
+            return _refuse(table)
+        predicted = self._predict(table)
         if isinstance(predicted, _Failed):
             return _refuse(predicted.refusal)
         write_answers(predicted, target)
-        return Reply(status=200, body=json.dumps({"rows": len(frame)}).encode())
+        return Reply(status=200, body=json.dumps({"rows": len(predicted.labels)}).encode())
+
+    def _compile(self, source: Path, target: Path) -> Reply:
+        """Compile the model into a file, on rows of an Arrow IPC file to try it on."""
+        try:
+            from triune.serving.compiling import compile_model  # noqa: PLC0415 - at a cut alone
+
+            compiled = compile_model(
+                self._original, source, signature=self._signature, task=self._ref.task
+            )
+        except ModuleNotFoundError as error:
+            return _refuse(
+                Refusal(
+                    status=501,
+                    detail=f"compiling a model needs {error.name}, which is not installed: "
+                    "`pip install 'triune[onnx]'`",
+                )
+            )
+        except ModelError as error:
+            return _refuse(Refusal(status=422, detail=str(error)))
+        target.write_bytes(compiled.content)
+        steps = {"compiled": compiled.compiled, "python": compiled.python}
+        return Reply(status=200, body=json.dumps(steps).encode())
 
     def _answer_bodies(self, bodies: Sequence[bytes]) -> list[Answered]:
         """Answer bodies as one batch; where that fails each by itself, so that one is to blame."""
@@ -84,27 +150,27 @@ class LoadedRelease:
         return [_refused(each) if isinstance(each, Refusal) else next(answers) for each in read]
 
     def _answer_requests(self, requests: Sequence[Requests]) -> list[Answered]:
-        if not any(each.count for each in requests):
+        values = [row for each in requests for row in each.rows]
+        if not values:
             return [Answered(200, b"[]") for _ in requests]
-        predicted = self._predict(
-            frame_from_values(_together([each.columns for each in requests]), self._signature)
-        )
+        predicted = self._predict(self._predictor.read_values(columns_of(self._names, values)))
         if isinstance(predicted, _Failed):
             if len(requests) == 1:
                 return [_refused(predicted.refusal, predicted.failure)]
             return [answered for each in requests for answered in self._answer_requests([each])]
-        rows = iter(to_answers(predicted, self.outputs))
+        # No line break stands within a document: in JSON it is always escaped.
+        written = _ENCODER.encode_lines(to_answers(predicted, self.outputs)).split(b"\n")
+        rows = iter(written)
         return [
-            Answered(
-                200,
-                msgspec.json.encode(list(islice(rows, each.count)) if each.is_list else next(rows)),
-            )
+            Answered(200, b"[%b]" % b",".join(islice(rows, each.count)))
+            if each.is_list
+            else Answered(200, next(rows))
             for each in requests
         ]
 
-    def _predict(self, frame: pd.DataFrame) -> "Predicted | _Failed":
+    def _predict(self, table: Any) -> "Predicted | _Failed":
         try:
-            return self._model.predict(frame)
+            return self._predictor.predict(table)
         except InvalidAnswerError as error:
             return _Failed(Failure.INVALID, f"the model's answer is invalid: {error}")
         # The release's code may raise anything, and must not end the worker by that.
@@ -133,16 +199,45 @@ def open_release(bundle: VerifiedBundle) -> LoadedRelease:
     ModelError
         The model cannot be loaded, or is not what the release says of it.
     """
+    ref, signature, compiled = bundle.model, bundle.signature, bundle.model.compiled
+    if compiled is not None and compiled.is_whole:
+        return LoadedRelease(_compiled_predictor(bundle), signature, ref)
+    # Frames are loaded only where they are needed, and before the release's code could stand in
+    # for what that takes.
+    from triune.serving.frame_model import CompiledTail, FrameModel  # noqa: PLC0415 - as said
+    from triune.serving.model import Model  # noqa: PLC0415 - as said above
+
+    graph = _load_graph(bundle)
     _enter(bundle.code)
-    ref, declared = bundle.model, bundle.signature.outputs
-    model = Model(_load(bundle), task=ref.task)
+    original = _load(bundle)
+    model = Model(original, task=ref.task)
     # A draft, whose worker is asked what its model answers, declares nothing yet.
-    if declared not in (Outputs(), model.outputs):
+    if signature.outputs not in (Outputs(), model.outputs):
         raise ModelError(
-            f"{ref.path} answers {model.outputs}, where the release says {declared}; "
+            f"{ref.path} answers {model.outputs}, where the release says {signature.outputs}; "
             "cut it again with `triune run`"
         )
-    return LoadedRelease(model, bundle.signature, ref)
+    if compiled is None or graph is None:
+        return LoadedRelease(FrameModel(model, signature), signature, ref, original=original)
+    first = original.steps[: len(compiled.python)]
+    tail = CompiledTail(first, graph, outputs=model.outputs, task=ref.task)
+    return LoadedRelease(FrameModel(tail, signature), signature, ref)
+
+
+def _compiled_predictor(bundle: VerifiedBundle) -> Predictor:
+    from triune.serving.compiled import CompiledModel  # noqa: PLC0415 - only where it is needed
+
+    graph = _load_graph(bundle)
+    assert graph is not None
+    return CompiledModel(graph, bundle.signature, task=bundle.model.task)
+
+
+def _load_graph(bundle: VerifiedBundle) -> "Graph | None":
+    if bundle.compiled_content is None:
+        return None
+    from triune.serving.compiled import Graph  # noqa: PLC0415 - only where it is needed
+
+    return Graph(bundle.compiled_content)
 
 
 def _load(bundle: VerifiedBundle) -> Estimator:
@@ -185,12 +280,6 @@ def _enter(code: VerifiedCode) -> None:
     # What a model was trained with in `__main__` is not here, and our own names are no stand-ins.
     sys.modules["__main__"] = ModuleType("__main__")
     os.chdir(code.folder)
-
-
-def _together(columns: Sequence[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    if len(columns) == 1:
-        return columns[0]
-    return {name: [value for each in columns for value in each[name]] for name in columns[0]}
 
 
 def _refused(refusal: Refusal, failure: Failure | None = None) -> Answered:

@@ -4,12 +4,10 @@ import datetime as dt
 import json
 import math
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from triune.domain.canonical import Json
 from triune.domain.errors import nearest
@@ -24,13 +22,29 @@ _NOT_FINITE: Final = (
 Row = dict[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requests:
-    """One request, or a list of them, as columns of values; ``columns`` follow the signature."""
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, or a list of them: the values of each row, one for each of ``names``."""
 
-    columns: dict[str, list[Any]]
-    count: int
+    names: Sequence[str]
+    rows: Sequence[tuple[Any, ...]]
     is_list: bool
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The values of each input."""
+        return columns_of(self.names, self.rows)
+
+
+def columns_of(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Turn rows into the columns that a model is asked with."""
+    if not rows:
+        return {name: [] for name in names}
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
 class RequestReader:
@@ -48,24 +62,21 @@ class RequestReader:
         row = _row_type(signature, ignored)
         self._one = None if row is None else msgspec.json.Decoder(row)
         self._many = None if row is None else msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
-        names = [_attribute(index) for index in range(len(signature.inputs))]
-        self._columns = [
-            (field.name, attrgetter(name))
-            for field, name in zip(signature.inputs, names, strict=True)
-        ]
+        self._names = tuple(field.name for field in signature.inputs)
 
     def read(self, body: bytes) -> Requests | Refusal:
         """Decode a JSON object, or a list of objects, and check each against the signature."""
         if self._one is not None and self._many is not None:
             is_list = body[:1] == b"["
-            # What is refused here may be but unusual, and is told in detail only by the other.
-            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            try:
                 rows = self._many.decode(body) if is_list else [self._one.decode(body)]
-                return Requests(
-                    columns={name: list(map(value, rows)) for name, value in self._columns},
-                    count=len(rows),
-                    is_list=is_list,
-                )
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                # It may be but unusual, and what is refused is told in detail only by the other.
+                return read_requests(body, self._signature, ignored=self._ignored)
+            values = list(map(astuple, rows))
+            if self._ignored:
+                values = [row[: len(self._names)] for row in values]
+            return Requests(names=self._names, rows=values, is_list=is_list)
         return read_requests(body, self._signature, ignored=self._ignored)
 
 
@@ -116,7 +127,11 @@ def read_requests(
     if not problems:
         columns, problems = _read_columns(rows, signature, ignored)
         if not problems:
-            return Requests(columns=columns, count=len(rows), is_list=document is rows)
+            return Requests(
+                names=tuple(columns),
+                rows=list(zip(*columns.values(), strict=True)) if columns else [()] * len(rows),
+                is_list=document is rows,
+            )
     return _refuse(problems, is_list=document is rows)
 
 

@@ -188,8 +188,10 @@ def test_a_flag_may_be_a_truth_value(features: ChurnFeatures, parts: Parts):
 def test_a_row_of_json_scores_as_in_a_large_batch(model: Pipeline, parts: Parts):
     batch = parts[HOLDOUT][list(INPUTS)]
     expected = model.predict_proba(batch)[:, 1]
+    gaps = batch.isna().any(axis=1).to_numpy()
+    some = [*np.flatnonzero(gaps)[:15], *np.flatnonzero(~gaps)[:15]]
 
-    for position in range(100):
+    for position in some:
         cells = batch.iloc[position].items()
         row = {name: None if pd.isna(value) else value for name, value in cells}
         score = model.predict_proba(pd.DataFrame([row]))[0, 1]
