@@ -141,6 +141,7 @@ def a_live_project(
     *,
     strategy: str = "canary",
     more: str = "steps: [5, 25, 100]",
+    golden: bytes | None = None,
 ) -> Iterator[ALive]:
     """Lay out a project with releases that behave as their modes say, and take all down after."""
     port = a_free_port()
@@ -150,7 +151,9 @@ def a_live_project(
     with open_project(project) as context:
         for at, (name, mode) in enumerate(modes.items()):
             shifts[name] = float(at)
-            bundle = a_release(folder / name, mode=mode, shift=float(at), timeout_s=2.0)
+            bundle = a_release(
+                folder / name, mode=mode, shift=float(at), timeout_s=2.0, golden=golden
+            )
             for path in bundle.folder.rglob("*"):
                 if path.is_file():
                     context.store.put(path.read_bytes())

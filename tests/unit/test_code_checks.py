@@ -100,6 +100,17 @@ def test_tests_none_of_which_ran_are_no_pass_whatever_they_cover() -> None:
     assert "(test 0)" in skipped.reason.message
 
 
+def test_tests_that_all_wait_for_a_champion_do_not_apply_to_a_first_release() -> None:
+    waiting = Finding(message="test_better: Skipped: there is no champion yet: nothing serves")
+    other = Finding(message="test_other: Skipped: not today")
+
+    first = judge_tests(Tally(passed=0, failures=(), skipped=(waiting, waiting)), None)
+    mixed = judge_tests(Tally(passed=0, failures=(), skipped=(waiting, other)), None)
+
+    assert outcome(first) == (Verdict.PASS, "NOT_APPLICABLE")
+    assert outcome(mixed) == (Verdict.INCONCLUSIVE, "TESTS_SKIPPED")
+
+
 def test_a_failure_beside_skips_is_a_failure() -> None:
     judgement = judge_tests(a_tally(passed=0, failed=1, skipped=2), None)
 

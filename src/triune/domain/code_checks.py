@@ -7,7 +7,7 @@ from itertools import groupby
 from math import floor
 from typing import Final
 
-from triune.domain.evidence import Finding, Judgement
+from triune.domain.evidence import NO_CHAMPION, Finding, Judgement
 from triune.domain.verdict import Reason, Verdict
 
 MOST_FINDINGS: Final = 100
@@ -30,6 +30,7 @@ class CodeReason(StrEnum):
     COVERAGE_LOW = "COVERAGE_LOW"
     NO_TESTS = "NO_TESTS"
     TESTS_SKIPPED = "TESTS_SKIPPED"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
     COMMAND_PASSED = "COMMAND_PASSED"
     COMMAND_FAILED = "COMMAND_FAILED"
     TOOL_MISSING = "TOOL_MISSING"
@@ -203,7 +204,17 @@ def list_lines(lines: Iterable[int]) -> str:
 
 
 def _judge_skipped(skipped: Sequence[Finding], asked: AskedTests) -> Judgement:
-    """Tell neither way where there are tests, and each chose not to run."""
+    """Tell neither way where there are tests, and each chose not to run.
+
+    A first release has no champion, so tests that compare with it do not apply to it.
+    """
+    if all(NO_CHAMPION in finding.message for finding in skipped):
+        return _judge(
+            Verdict.PASS,
+            CodeReason.NOT_APPLICABLE,
+            f"not judged: all tests in {asked.path} compare with a champion, and there is none yet",
+            findings=skipped,
+        )
     each = "the one test" if len(skipped) == 1 else f"each of the {len(skipped)} tests"
     return _judge(
         Verdict.INCONCLUSIVE,

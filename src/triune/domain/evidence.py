@@ -11,6 +11,9 @@ from triune.domain.verdict import Reason, Verdict
 NOT_JUDGED: Final = ("UNDERPOWERED", "NOT_APPLICABLE")
 """Reasons of checks that had nothing to judge: what they veto is for the verdict to say."""
 
+NO_CHAMPION: Final = "there is no champion"
+"""Begins the reason of whatever waits for a champion to compare with."""
+
 
 class Layer(StrEnum):
     """Where a release can break: in its code, its data, its model, or put together."""

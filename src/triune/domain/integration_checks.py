@@ -36,6 +36,9 @@ class IntegrationReason(StrEnum):
     NOT_RECORDED = "NOT_RECORDED"
     CONTRACT_KEPT = "CONTRACT_KEPT"
     CONTRACT_BROKEN = "CONTRACT_BROKEN"
+    ROLLED_BACK = "ROLLED_BACK"
+    NOT_ROLLED_BACK = "NOT_ROLLED_BACK"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,37 @@ def judge_not_recorded() -> Judgement:
         "with; `triune run` records them"
     )
     return _judge(Verdict.ERROR, IntegrationReason.NOT_RECORDED, message)
+
+
+def judge_drill(*, forward_s: float, back_s: float, most_s: float) -> Judgement:
+    """Pass where requests reached the candidate, and then the champion again, soon enough.
+
+    Parameters
+    ----------
+    forward_s, back_s
+        From the order to the first answer of the release that was ordered, in seconds.
+    most_s
+        How long a rollback may take.
+    """
+    figures = {"forward_seconds": forward_s, "back_seconds": back_s}
+    if back_s > most_s:
+        message = (
+            f"it took {back_s:.1f} s from the order to the champion's first answer, where "
+            f"{most_s:g} s are allowed; see what else the machine does"
+        )
+        return _judge(Verdict.FAIL, IntegrationReason.NOT_ROLLED_BACK, message, figures=figures)
+    message = f"from the champion to the candidate and back, which took {back_s:.3f} s"
+    return _judge(Verdict.PASS, IntegrationReason.ROLLED_BACK, message, figures=figures)
+
+
+def judge_no_drill(why: str) -> Judgement:
+    """Say that there is nothing to go back to."""
+    return _judge(Verdict.PASS, IntegrationReason.NOT_APPLICABLE, f"not judged: {why}")
+
+
+def judge_drill_failed(message: str) -> Judgement:
+    """Fail where requests did not go where they were ordered to."""
+    return _judge(Verdict.FAIL, IntegrationReason.NOT_ROLLED_BACK, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from triune.operations.checks import Check
 from triune.operations.context import Context
 from triune.operations.cutting import load_golden
 from triune.operations.locating import require_path
+from triune.operations.rollback_drill import drill_check
 from triune.ports import HttpAnswer, Progress, Service, Tool
 
 BATCHES: Final = (2, 7, 50)
@@ -67,7 +68,9 @@ def integration_checks(
             if manifest.golden
             else None
         )
-        yield tuple(_make_checks(context, service, release, signature, golden))
+        checks = tuple(_make_checks(context, service, release, signature, golden))
+        drill = drill_check(context, release, manifest)
+        yield (*checks, drill) if drill else checks
 
 
 def _make_checks(

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from triune.config import load_project
+from triune.domain.evidence import NO_CHAMPION
 from triune.domain.integration_checks import BASE_URL
 from triune.domain.project import ProjectSpec
 from triune.domain.release import CANDIDATE, LATEST
@@ -79,8 +80,8 @@ class Session:
         """Say why there is no champion."""
         name = self._opponent.environment
         if name is None:
-            return "there is no champion: triune.yaml names no environment that could have one"
-        return f"there is no champion yet: no release was promoted to {name}"
+            return f"{NO_CHAMPION}: triune.yaml names no environment that could have one"
+        return f"{NO_CHAMPION} yet: no release was promoted to {name}"
 
     @cached_property
     def holdout(self) -> "Holdout":

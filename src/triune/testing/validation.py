@@ -30,8 +30,8 @@ def validate(
     result_format
         How much is told of each: BOOLEAN_ONLY, BASIC, SUMMARY or COMPLETE.
     memory_limit
-        What may be held in memory at once, such as ``400MB``: the rest is spilled to a disk. Without
-        it, what the variable ``TRIUNE_MEMORY_LIMIT`` says, or most of what the machine has.
+        What may be held in memory at once, such as ``400MB``: the rest is spilled to a disk.
+        Without it, what the variable ``TRIUNE_MEMORY_LIMIT`` says, or most of what the machine has.
 
     Returns
     -------

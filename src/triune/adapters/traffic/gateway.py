@@ -4,17 +4,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
-from triune.adapters.process import launch_detached, said_since
+from triune.adapters.process import (
+    TAIL_LINES,
+    background_command,
+    launch_detached,
+    said_since,
+)
 from triune.adapters.traffic.unix_http import UnixConnection
 from triune.domain.canonical import Json
 from triune.domain.errors import StoreError, TrafficError
@@ -29,6 +36,7 @@ ADMIN_TIMEOUT_S: Final = 5.0
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 30.0
 SOCKET: Final = "admin.sock"
+ANYWHERE: Final = "127.0.0.1:0"
 AT_ONCE: Final = 10_000
 """So many outcomes are read at a time."""
 
@@ -190,6 +198,21 @@ class GatewayRouter:
             },
         )
 
+    def answered_by(self, request: Json) -> str | None:
+        """Send a request as a client does, and tell which release answered; None where none did."""
+        address = urlsplit(self._url())
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=ADMIN_TIMEOUT_S)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/predict", json.dumps(request), headers)
+            response = connection.getresponse()
+            response.read()
+        except (OSError, HTTPException) as error:
+            raise TrafficError(f"the gateway on {self._listen} does not answer: {error}") from error
+        finally:
+            connection.close()
+        return response.headers.get("X-Triune-Release") if response.status == 200 else None
+
     def read(self, *, after: int) -> Reading | None:
         """Read the log of outcomes beyond a cursor; None where the process does not answer."""
         try:
@@ -239,10 +262,8 @@ class GatewayRouter:
             ) from error
 
     def _launch(self) -> "subprocess.Popen[bytes]":
-        # -P: without it a module of the project's would be taken for one of Triune's.
-        program = [sys.executable, "-P", "-m", "triune.gateway"]
-        arguments = ["--listen", self._listen, "--folder", str(self._folder)]
-        return launch_detached([*program, *arguments], folder=self._folder, log=self._log)
+        command = _command(self._folder, self._listen)
+        return launch_detached(command, folder=self._folder, log=self._log)
 
     def _url(self) -> str:
         """Tell where it takes requests: where the port is 0, it alone knows."""
@@ -292,6 +313,27 @@ class GatewayPlanes:
             listen=environment.listen,
             log=self._logs / f"gateway-{environment.name}.log",
         )
+
+    @contextmanager
+    def apart(self, folder: Path) -> Iterator[GatewayRouter]:
+        """Start one of its own in a folder, which ends with the block or with us."""
+        folder.mkdir(parents=True)
+        said: deque[str] = deque(maxlen=TAIL_LINES)
+        with background_command(
+            _command(folder, ANYWHERE), folder=folder, progress=said.append
+        ) as running:
+            router = GatewayRouter(folder, listen=ANYWHERE, log=folder / "gateway.log")
+            deadline = monotonic() + START_TIMEOUT_S
+            while router.look() is None:
+                if running.has_ended(wait_s=_POLL_S) or monotonic() > deadline:
+                    raise TrafficError("a gateway cannot be started here: " + "\n".join(said))
+            yield router
+
+
+def _command(folder: Path, listen: str) -> list[str]:
+    # -P: without it a module of the project's would be taken for one of Triune's.
+    program = [sys.executable, "-P", "-m", "triune.gateway"]
+    return [*program, "--listen", listen, "--folder", str(folder)]
 
 
 def _detail(content: bytes) -> str:

@@ -1,0 +1,57 @@
+"""What the operations ask of the world: small protocols, in Triune's words."""
+
+from triune.ports.checking import Preset, ResultMemory, Tool, Toolbox
+from triune.ports.machines import Clock, Installation, Machine, Progress, RunLock, Scratch
+from triune.ports.projects import Checkout, DataEngine, Pipeline, Source, Stages
+from triune.ports.records import ArtifactStore, Blob, Ledger
+from triune.ports.scoring import (
+    Compilation,
+    HttpAnswer,
+    Predictions,
+    ReleaseServer,
+    Scorer,
+    Service,
+    Worker,
+)
+from triune.ports.traffic import (
+    ControllerProcess,
+    DataPlanes,
+    RunningRelease,
+    Traffic,
+    TrafficRouter,
+    WatchMemory,
+)
+
+__all__ = [
+    "ArtifactStore",
+    "Blob",
+    "Checkout",
+    "Clock",
+    "Compilation",
+    "ControllerProcess",
+    "DataEngine",
+    "DataPlanes",
+    "HttpAnswer",
+    "Installation",
+    "Ledger",
+    "Machine",
+    "Pipeline",
+    "Predictions",
+    "Preset",
+    "Progress",
+    "ReleaseServer",
+    "ResultMemory",
+    "RunLock",
+    "RunningRelease",
+    "Scorer",
+    "Scratch",
+    "Service",
+    "Source",
+    "Stages",
+    "Tool",
+    "Toolbox",
+    "Traffic",
+    "TrafficRouter",
+    "WatchMemory",
+    "Worker",
+]
