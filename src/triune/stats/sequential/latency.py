@@ -3,8 +3,8 @@
 What counts is the worker's own time for the batch that carried a request, against how long the
 champion took for batches of that size before the rollout. The wait in the queue does not count: it
 grows with an arm's share of the traffic. Nor does a difference that nobody would roll back for: a
-worker that is asked less often is a little slower, as the processor has forgotten it, and where times
-hardly scatter that alone would show.
+worker that is asked less often is a little slower, as the processor has forgotten it, and where
+times hardly scatter that alone would show.
 """
 
 from bisect import bisect_right
