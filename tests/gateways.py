@@ -42,6 +42,8 @@ class Model:
         x = frame["x"].to_numpy(float)
         if MODE == "raises" or (x == -1).any():
             raise ValueError("no such x")
+        if MODE == "turns" and (FOLDER / "turned").exists():
+            raise ValueError("it was good until now")
         if MODE == "hangs" or (x == -2).any():
             time.sleep(1000)
         if MODE == "ends" or (x == -3).any():

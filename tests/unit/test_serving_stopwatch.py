@@ -34,10 +34,9 @@ def test_the_time_in_which_others_had_the_processor_does_not_count(one_processor
     others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(3)]
     try:
         watch = Stopwatch()
-        began = time.perf_counter()
+        began, start = watch.start(), time.perf_counter()
         compute(0.3)
-        passed = time.perf_counter() - began
-        measured = watch.seconds()
+        passed, measured = time.perf_counter() - start, watch.since(began)
     finally:
         for other in others:
             other.kill()
@@ -49,16 +48,17 @@ def test_the_time_in_which_others_had_the_processor_does_not_count(one_processor
 
 def test_what_it_waits_for_itself_does_count() -> None:
     watch = Stopwatch()
+    began = watch.start()
 
     time.sleep(0.05)
 
-    assert watch.seconds() >= 0.045
+    assert watch.since(began) >= 0.045
 
 
-def test_each_start_begins_anew() -> None:
+def test_several_are_measured_at_a_time() -> None:
     watch = Stopwatch()
+    first = watch.start()
     time.sleep(0.05)
+    second = watch.start()
 
-    watch.start()
-
-    assert watch.seconds() < 0.045
+    assert watch.since(second) < 0.045 <= watch.since(first)

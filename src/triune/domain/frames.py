@@ -9,9 +9,11 @@ side by side. This module only encodes and decodes; sockets belong to the caller
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
+
+import msgspec
 
 from triune.domain.canonical import Json
 from triune.domain.failures import Failure
@@ -30,8 +32,7 @@ class Verb(StrEnum):
     COMPILE = "compile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A question: ``arguments`` depend on the verb; SCORE and COMPILE use no ``body``."""
 
     verb: Verb
@@ -39,20 +40,27 @@ class Call:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An answer: an HTTP status, and JSON in ``body``."""
 
     status: int
     body: bytes
 
 
-class Answered(NamedTuple):
-    """What became of one request of a batch: an HTTP status, JSON, and how it failed if it did."""
+TOGETHER: Final = -1.0
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """What became of one request of a batch: an HTTP status, JSON, and how it failed if it did.
+
+    ``alone_s`` is how long it took where it was predicted by itself, as it is where a batch raises;
+    `TOGETHER` where it took its part in the batch.
+    """
 
     status: int
     body: bytes
     failure: Failure | None = None
+    alone_s: float = TOGETHER
 
 
 class AnsweredBatch(NamedTuple):
@@ -78,7 +86,9 @@ def pack_answers(batch: AnsweredBatch) -> bytes:
     """Lay answers side by side: time taken, how many, of each what and how large, the bytes."""
     answers = batch.answers
     heads = b"".join(
-        _ANSWER.pack(answer.status, _FAILURES.index(answer.failure), len(answer.body))
+        _ANSWER.pack(
+            answer.status, _FAILURES.index(answer.failure), answer.alone_s, len(answer.body)
+        )
         for answer in answers
     )
     bodies = b"".join([answer.body for answer in answers])
@@ -89,25 +99,25 @@ def unpack_answers(content: bytes) -> AnsweredBatch:
     """Part what `pack_answers` laid side by side."""
     service_s, count = _BATCH.unpack_from(content)
     end = _BATCH.size + _ANSWER.size * count
-    heads = list(_ANSWER.iter_unpack(content[_BATCH.size : end]))
-    bodies = _part(content, [size for _, _, size in heads], start=end)
-    return AnsweredBatch(
-        answers=tuple(
-            Answered(status, body, _FAILURES[failure])
-            for (status, failure, _), body in zip(heads, bodies, strict=True)
-        ),
-        service_s=service_s,
-    )
+    answers = []
+    start = end
+    for status, failure, alone_s, size in _ANSWER.iter_unpack(content[_BATCH.size : end]):
+        answers.append(Answered(status, content[start : start + size], _FAILURES[failure], alone_s))
+        start += size
+    _require_all(content, start)
+    return AnsweredBatch(answers=tuple(answers), service_s=service_s)
 
 
 def encode_call(call: Call) -> bytes:
     """Encode a call as one frame."""
-    return _frame({"verb": call.verb, "arguments": call.arguments}, call.body)
+    if not call.arguments:
+        return _frame(_BARE[call.verb], call.body)
+    return _frame(_json({"verb": call.verb, "arguments": call.arguments}), call.body)
 
 
 def encode_reply(reply: Reply) -> bytes:
     """Encode a reply as one frame."""
-    return _frame({"status": reply.status}, reply.body)
+    return _frame(_status_header(reply.status), reply.body)
 
 
 def lengths(prefix: bytes) -> tuple[int, int]:
@@ -126,18 +136,36 @@ def lengths(prefix: bytes) -> tuple[int, int]:
 
 def decode_call(header: bytes, body: bytes) -> Call:
     """Decode what `encode_call` wrote."""
+    verb = _BARE_VERBS.get(header)
+    if verb is not None:
+        return Call(verb=verb, arguments={}, body=body)
     document = json.loads(header)
     return Call(verb=Verb(document["verb"]), arguments=document["arguments"], body=body)
 
 
 def decode_reply(header: bytes, body: bytes) -> Reply:
     """Decode what `encode_reply` wrote."""
-    return Reply(status=json.loads(header)["status"], body=body)
+    return Reply(status=_status_in(header), body=body)
 
 
-def _frame(header: dict[str, Json], body: bytes) -> bytes:
-    encoded = json.dumps(header, separators=(",", ":")).encode()
-    return PREFIX.pack(len(encoded), len(body)) + encoded + body
+def _frame(header: bytes, body: bytes) -> bytes:
+    return b"%b%b%b" % (PREFIX.pack(len(header), len(body)), header, body)
+
+
+def _json(header: dict[str, Json]) -> bytes:
+    return json.dumps(header, separators=(",", ":")).encode()
+
+
+# There are few statuses, and one is in almost every frame.
+@lru_cache(maxsize=16)
+def _status_header(status: int) -> bytes:
+    return _json({"status": status})
+
+
+@lru_cache(maxsize=16)
+def _status_in(header: bytes) -> int:
+    status: int = json.loads(header)["status"]
+    return status
 
 
 def _part(content: bytes, sizes: Sequence[int], *, start: int) -> list[bytes]:
@@ -145,12 +173,18 @@ def _part(content: bytes, sizes: Sequence[int], *, start: int) -> list[bytes]:
     for size in sizes:
         parts.append(content[start : start + size])
         start += size
-    if start != len(content):
-        raise ValueError(f"a batch of {len(content)} bytes says that it has {start}")
+    _require_all(content, start)
     return parts
+
+
+def _require_all(content: bytes, end: int) -> None:
+    if end != len(content):
+        raise ValueError(f"a batch of {len(content)} bytes says that it has {end}")
 
 
 _COUNT: Final = struct.Struct(">I")
 _BATCH: Final = struct.Struct(">dI")
-_ANSWER: Final = struct.Struct(">HBI")
+_ANSWER: Final = struct.Struct(">HBdI")
 _FAILURES: Final = (None, *Failure)
+_BARE: Final = {verb: _json({"verb": verb, "arguments": {}}) for verb in Verb}
+_BARE_VERBS: Final = {header: verb for verb, header in _BARE.items()}

@@ -5,10 +5,12 @@ there is no key. It stays because its place is a hash and nothing else; what is 
 here serves the analysis alone. How many fail is not looked at.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntFlag, StrEnum
 from hashlib import sha256
 from typing import Final, Self
+
+import msgspec
 
 from triune.domain.canonical import Json
 
@@ -81,8 +83,7 @@ class Incident(IntFlag):
     SLOWER_THAN_P99 = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a request was assigned, and what the analysis has to know of that.
 
     Parameters
@@ -98,8 +99,7 @@ class Assignment:
     is_first: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is remembered of a unit.
 
     Parameters
@@ -144,7 +144,8 @@ def assign(unit: Unit | None, *, place: float, weight: float) -> tuple[Unit, Ass
 
 def count(unit: Unit, incidents: Incident) -> tuple[Unit, Incident]:
     """Tell which of a request's incidents are the unit's first of their kind, and remember them."""
-    return replace(unit, counted=unit.counted | incidents), incidents & ~unit.counted
+    counted = msgspec.structs.replace(unit, counted=unit.counted | incidents)
+    return counted, incidents & ~unit.counted
 
 
 class Units:

@@ -112,7 +112,7 @@ class AdminApp:
         self._end()
 
     def _outcomes(self, exchange: Exchange) -> None:
-        query = parse_qs(exchange.query.decode("latin-1"))
+        query = parse_qs(exchange.head.query.decode("latin-1"))
         try:
             after = int(query.get("after", ["0"])[0])
             limit = int(query.get("limit", [str(MAX_READ)])[0])

@@ -6,17 +6,21 @@ What a request asks for is left to the handler; here it is only parsed, bounded 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import formatdate
+from types import MappingProxyType
 from typing import Final, cast
 
 import httptools
+import msgspec
 
 from triune.domain.canonical import Json, canonical_json
 from triune.domain.refusal import PROBLEM_JSON, Refusal
+from triune.gateway.heads import Head, KnownHeads
 
 JSON: Final = "application/json"
 RETRY_AFTER_S: Final = 1
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 STOPPING: Final = "the server is stopping; ask again"
 
 _GLANCE_S: Final = 0.5
@@ -75,14 +79,13 @@ class Limits:
     write_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What goes out; ``release`` says who answered, where it is not who usually does."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
     release: str | None = None
 
     @classmethod
@@ -109,31 +112,13 @@ class Response:
 class Exchange:
     """A request, and the place to answer it: once, in whatever order."""
 
-    __slots__ = (
-        "_connection",
-        "body",
-        "content_length",
-        "content_type",
-        "expect",
-        "is_kept",
-        "key",
-        "method",
-        "path",
-        "query",
-        "refusal",
-        "release",
-        "token",
-    )
+    __slots__ = ("_connection", "body", "head", "is_kept", "refusal")
 
-    def __init__(self, connection: "ClientConnection") -> None:
+    def __init__(self, connection: "ClientConnection", head: Head, body: bytes = b"") -> None:
         self._connection: ClientConnection | None = connection
-        self.method = ""
-        self.path = ""
-        self.query = b""
-        self.content_type = self.content_length = self.expect = b""
-        self.key = self.release = self.token = b""
-        self.body = b""
-        self.is_kept = True
+        self.head = head
+        self.body = body
+        self.is_kept = head.is_kept
         self.refusal: Response | None = None
 
     def answer(self, response: Response) -> None:
@@ -163,7 +148,9 @@ class Clients:
         self.limits = limits
         self.release = release
         self.is_stopping = False
-        self.date = b""
+        self.heads = KnownHeads()
+        self._date = b""
+        self._beginnings: dict[tuple[int, str, str | None], bytes] = {}
         self._open: set[ClientConnection] = set()
         self._glance: asyncio.TimerHandle | None = None
 
@@ -176,11 +163,30 @@ class Clients:
 
     def watch(self) -> None:
         """Look after slow clients from now on."""
-        self.date = formatdate(usegmt=True).encode()
+        self._date = formatdate(usegmt=True).encode()
+        self._beginnings.clear()
         now = asyncio.get_running_loop().time()
         for connection in list(self._open):
             connection.check(now)
         self._glance = asyncio.get_running_loop().call_later(_GLANCE_S, self.watch)
+
+    def beginning(self, response: Response) -> bytes:
+        """Write what begins a response, up to its length; most have it in common."""
+        status, content_type = response.status, response.content_type
+        release = response.release or self.release()
+        written = self._beginnings.get((status, content_type, release))
+        if written is None:
+            written = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ndate: %b\r\n" % (
+                status,
+                _REASONS[status],
+                content_type.encode(),
+                self._date,
+            )
+            if release is not None:
+                written += b"x-triune-release: %b\r\n" % release.encode()
+            written += b"content-length: "
+            self._beginnings[status, content_type, release] = written
+        return written
 
     def add(self, connection: "ClientConnection") -> bool:
         """Count a connection, if there may be one more."""
@@ -224,6 +230,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._incoming: Exchange | None = None
+        self._latest: Head | None = None
         self._url = b""
         self._body: list[bytes] = []
         self._size = 0
@@ -257,6 +264,24 @@ class ClientConnection(asyncio.Protocol):
         """Take in what the client sent."""
         if self._is_ending:
             return
+        if self._incoming is not None:
+            self._parse(data)
+        elif (known := self._clients.heads.find(data)) is not None:
+            self._take(Exchange(self, *known))
+        else:
+            self._parse(data)
+            if (head := self._just_completed()) is not None:
+                self._clients.heads.remember(data, head)
+        if len(self._pipeline) > _MAX_PIPELINED and self._transport and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _just_completed(self) -> Head | None:
+        """Give the last request's head if nothing of another has come."""
+        return self._latest if self._incoming is None else None
+
+    def _parse(self, data: bytes) -> None:
+        self._latest = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -272,9 +297,6 @@ class ClientConnection(asyncio.Protocol):
             refused = self._incoming
             if refused is not None and refused.refusal is not None and not self._is_body:
                 self._reject(refused.refusal)
-        if len(self._pipeline) > _MAX_PIPELINED and self._transport and not self._is_paused:
-            self._is_paused = True
-            self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """Answer what came complete, though nothing more will come."""
@@ -296,7 +318,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Be told that a request begins."""
-        self._incoming = Exchange(self)
+        self._incoming = Exchange(self, Head())
         self._url = b""
         self._body = []
         self._size = self._fed_size = self._head_size = self._headers = 0
@@ -320,7 +342,7 @@ class ClientConnection(asyncio.Protocol):
             return
         known = _WANTED.get(name.lower())
         if known is not None:
-            setattr(incoming, known, value)
+            setattr(incoming.head, known, value)
 
     def on_headers_complete(self) -> None:
         """Be told that its head is complete."""
@@ -328,16 +350,17 @@ class ClientConnection(asyncio.Protocol):
         assert incoming is not None
         self._is_body = True
         self._deadline = self._loop.time() + self._limits.body_s
-        incoming.method = self._parser.get_method().decode("latin-1")
-        path, _, incoming.query = self._url.partition(b"?")
-        incoming.path = path.decode("latin-1")
-        incoming.is_kept = self._parser.should_keep_alive()
-        length = incoming.content_length
+        head = incoming.head
+        head.method = self._parser.get_method().decode("latin-1")
+        path, _, head.query = self._url.partition(b"?")
+        head.path = path.decode("latin-1")
+        head.is_kept = incoming.is_kept = self._parser.should_keep_alive()
+        length = head.content_length
         if length.isdigit() and int(length) > self._limits.body_bytes:
             incoming.refusal = self._too_large()
             if int(length) > self._limits.discarded_bytes:
                 incoming.is_kept = False
-        if incoming.expect.lower() == b"100-continue" and self._transport is not None:
+        if head.expect.lower() == b"100-continue" and self._transport is not None:
             if incoming.refusal is not None:
                 # It waits for a word before it sends: it will not send, nor ask again here.
                 self._reject(incoming.refusal)
@@ -370,11 +393,8 @@ class ClientConnection(asyncio.Protocol):
         incoming.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
         self._is_body = False
-        self._deadline = self._loop.time() + self._limits.idle_s
-        if self._current is None and self._write_blocked is None:
-            self._handle(incoming)
-        else:
-            self._pipeline.append(incoming)
+        self._latest = None if incoming.refusal is not None else incoming.head
+        self._take(incoming)
 
     # What the handler tells
 
@@ -383,13 +403,16 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or exchange is not self._current:
             return
-        is_kept = exchange.is_kept and not self._clients.is_stopping and not self._is_done()
-        self._write(response, is_head=exchange.method == "HEAD", is_kept=is_kept)
+        is_kept = exchange.is_kept and not self._clients.is_stopping
+        if self._is_ending and not self._pipeline:
+            # Nothing more is to be read, nor left to be answered.
+            is_kept = False
+        self._write(response, is_head=exchange.head.method == "HEAD", is_kept=is_kept)
         self._current = None
-        if is_kept:
-            self._next()
-        else:
+        if not is_kept:
             self._end()
+        elif self._pipeline or self._is_paused:
+            self._next()
 
     # What the listener tells
 
@@ -420,9 +443,13 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _is_done(self) -> bool:
-        """Tell whether nothing more is to be read, nor left to be answered."""
-        return self._is_ending and not self._pipeline
+    def _take(self, exchange: Exchange) -> None:
+        """Take in a request that is complete."""
+        self._deadline = self._loop.time() + self._limits.idle_s
+        if self._current is None and self._write_blocked is None:
+            self._handle(exchange)
+        else:
+            self._pipeline.append(exchange)
 
     def _handle(self, exchange: Exchange) -> None:
         self._current = exchange
@@ -451,7 +478,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _reject(self, response: Response) -> None:
         """Refuse what cannot be read to its end, once what came before it is answered."""
-        exchange, self._incoming = self._incoming or Exchange(self), None
+        exchange, self._incoming = self._incoming or Exchange(self, Head()), None
         exchange.refusal, exchange.is_kept = response, False
         self._is_ending = True
         if self._current is None and not self._pipeline:
@@ -474,21 +501,17 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        release = response.release or self._clients.release()
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\ndate: %b\r\n" % (
-            response.status,
-            _REASONS[response.status],
-            response.content_type.encode(),
-            len(response.body),
-            self._clients.date,
-        )
-        if release is not None:
-            head += b"x-triune-release: %b\r\n" % release.encode()
+        body = b"" if is_head else response.body
+        beginning = self._clients.beginning(response)
+        if is_kept and not response.headers:
+            transport.write(b"%b%d\r\n\r\n%b" % (beginning, len(response.body), body))
+            return
+        head = b"%b%d\r\n" % (beginning, len(response.body))
         for name, value in response.headers.items():
             head += b"%b: %b\r\n" % (name.encode(), value.encode())
         if not is_kept:
             head += b"connection: close\r\n"
-        transport.write(head + b"\r\n" + (b"" if is_head else response.body))
+        transport.write(b"%b\r\n%b" % (head, body))
 
     def _too_much_head(self) -> Response:
         limits = self._limits

@@ -21,7 +21,7 @@ class Routes:
 
     def handle(self, exchange: Exchange) -> None:
         """Have a request handled, or refuse it."""
-        route = self._routes.get(exchange.path)
+        route = self._routes.get(exchange.head.path)
         if route is None:
             exchange.answer(
                 Response.refusing(
@@ -30,13 +30,13 @@ class Routes:
             )
             return
         method, handle = route
-        if exchange.method == method or (exchange.method == "HEAD" and method == "GET"):
+        if exchange.head.method == method or (exchange.head.method == "HEAD" and method == "GET"):
             handle(exchange)
             return
         allowed = "GET, HEAD" if method == "GET" else method
         exchange.answer(
             Response.refusing(
-                405, f"this path takes {method}, not {exchange.method}", allow=allowed
+                405, f"this path takes {method}, not {exchange.head.method}", allow=allowed
             )
         )
 
@@ -64,7 +64,7 @@ class ReleaseApp:
         return None if champion is None else champion.release
 
     def _predict(self, exchange: Exchange) -> None:
-        content_type = exchange.content_type
+        content_type = exchange.head.content_type
         if content_type != _JSON:
             kind = content_type.decode("latin-1").partition(";")[0].strip().lower()
             if kind != JSON:

@@ -1,6 +1,7 @@
 """Counters and histograms, written out as Prometheus reads them."""
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,11 +17,11 @@ class Counter:
 
     def __init__(self, name: str, about: str, labels: Sequence[str]) -> None:
         self._name, self._about, self._labels = name, about, tuple(labels)
-        self.counts: dict[Labels, int] = {}
+        self.counts: defaultdict[Labels, int] = defaultdict(int)
 
     def add(self, *values: str) -> None:
         """Count one more."""
-        self.counts[values] = self.counts.get(values, 0) + 1
+        self.counts[values] += 1
 
     def lines(self) -> list[str]:
         """Write the counts."""
@@ -38,31 +39,37 @@ class Histogram:
 
     def __init__(self, name: str, about: str, labels: Sequence[str]) -> None:
         self._name, self._about, self._labels = name, about, tuple(labels)
-        self._counts: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        self._series: defaultdict[Labels, _Series] = defaultdict(_Series)
 
-    def observe(self, seconds: float, *values: str) -> None:
+    def observe(self, seconds: float, values: Labels) -> None:
         """Count one duration."""
-        counts = self._counts.get(values)
-        if counts is None:
-            counts = self._counts[values] = [0] * (len(SECONDS) + 1)
-            self._sums[values] = 0.0
-        counts[bisect_left(SECONDS, seconds)] += 1
-        self._sums[values] += seconds
+        series = self._series[values]
+        series.counts[bisect_left(SECONDS, seconds)] += 1
+        series.sum += seconds
 
     def lines(self) -> list[str]:
         """Write the counts, each with those below it."""
         written = _head(self._name, self._about, "histogram")
-        for values, counts in sorted(self._counts.items()):
+        for values, series in sorted(self._series.items(), key=lambda item: item[0]):
             total = 0
-            for bound, count in zip((*map(str, SECONDS), "+Inf"), counts, strict=True):
+            for bound, count in zip((*map(str, SECONDS), "+Inf"), series.counts, strict=True):
                 total += count
                 labels = _labelled((*self._labels, "le"), (*values, bound))
                 written.append(f"{self._name}_bucket{labels} {total}")
             labels = _labelled(self._labels, values)
-            written.append(f"{self._name}_sum{labels} {self._sums[values]!r}")
+            written.append(f"{self._name}_sum{labels} {series.sum!r}")
             written.append(f"{self._name}_count{labels} {total}")
         return written
+
+
+class _Series:
+    """How often each bucket was met, and the sum."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.sum = 0.0
 
 
 def gauge(name: str, about: str, label: str, values: Mapping[str, float]) -> list[str]:

@@ -21,8 +21,11 @@ KEPT: Final = 100_000
 MAX_READ: Final = 10_000
 WRITTEN_EVERY_S: Final = 0.05
 _RETRIED_EVERY_S: Final = 1.0
+_ENCODED_AT_ONCE: Final = 500
 _NEVER_LOST_AT_ONCE: Final = 1_000_000
 _END: Final = b'{"kind":"end"}\n'
+
+_ENCODER: Final = msgspec.json.Encoder()
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +81,9 @@ class Gap(msgspec.Struct, kw_only=True, tag_field="kind", tag="gap"):
     at: int
 
 
-class Pair(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="pair"):
+class Pair(
+    msgspec.Struct, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="pair"
+):
     """A request that the champion answered, and the candidate a copy of it.
 
     Parameters
@@ -122,6 +127,8 @@ class OutcomeLog:
         self._at = 0
         self._number = 0
         self._open: dict[int, Entry] = {}
+        # Many are encoded at once: that is cheaper than one by one, beside other work.
+        self._unencoded: list[Entry | Pair] = []
         self._unwritten = bytearray()
         self._written = 0
         self._writing: asyncio.TimerHandle | None = None
@@ -158,7 +165,22 @@ class OutcomeLog:
     def _place(self, logged: Entry | Pair) -> None:
         self._at += 1
         logged.at = self._at
-        self._append(msgspec.json.encode(logged))
+        self._unencoded.append(logged)
+        if self._file is not None and self._writing is None:
+            self._write_in(WRITTEN_EVERY_S)
+        if len(self._unencoded) >= _ENCODED_AT_ONCE:
+            self._encode()
+
+    def _encode(self) -> None:
+        if not self._unencoded:
+            return
+        lines = _ENCODER.encode_lines(self._unencoded)
+        # A line break within a document is always escaped.
+        self._kept.extend(lines.splitlines())
+        if self._file is not None:
+            self._unwritten += lines
+            self._written += len(self._unencoded)
+        self._unencoded.clear()
 
     def read(self, *, after: int, limit: int = MAX_READ) -> bytes:
         """Read entries beyond a cursor, as JSON.
@@ -177,7 +199,7 @@ class OutcomeLog:
             b",".join(entries),
             cursor,
             max(0, start - after - 1),
-            msgspec.json.encode(pending),
+            _ENCODER.encode(pending),
         )
 
     def close(self) -> None:
@@ -191,16 +213,6 @@ class OutcomeLog:
             os.close(self._file)
             self._file = None
 
-    def _append(self, line: bytes) -> None:
-        self._kept.append(line)
-        if self._file is None:
-            return
-        self._unwritten += line
-        self._unwritten += b"\n"
-        self._written += 1
-        if self._writing is None:
-            self._write_in(WRITTEN_EVERY_S)
-
     def _write_in(self, seconds: float) -> None:
         self._writing = asyncio.get_running_loop().call_later(seconds, self._write)
 
@@ -208,6 +220,7 @@ class OutcomeLog:
         if self._writing is not None:
             self._writing.cancel()
             self._writing = None
+        self._encode()
         if self._file is None or not self._unwritten:
             return
         try:
@@ -242,7 +255,7 @@ class OutcomeLog:
             self._at += 1
             # Numbers of entries that were lost are not given out again.
             self._number += _NEVER_LOST_AT_ONCE
-            gap = msgspec.json.encode(Gap(at=self._at))
+            gap = _ENCODER.encode(Gap(at=self._at))
             self._kept.append(gap)
             os.write(file, gap + b"\n")
         return file

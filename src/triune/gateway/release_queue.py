@@ -4,12 +4,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Final, NamedTuple
+
+import msgspec
 
 from triune.domain.canonical import Json
 from triune.domain.failures import Failure
-from triune.domain.frames import Call, Reply, Verb, pack_requests, unpack_answers
+from triune.domain.frames import TOGETHER, Call, Reply, Verb, pack_requests, unpack_answers
 from triune.domain.refusal import Refusal
+from triune.domain.release import short
 from triune.gateway.replica import Replica
 from triune.gateway.worker_process import Launch
 
@@ -22,7 +26,7 @@ LONGEST_LULL_S: Final = 0.002
 LULL_SHARE: Final = 0.2
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a release made of a request.
 
     ``service_s`` is how long its worker took for the batch that carried the request, None where no
@@ -71,9 +75,12 @@ class ReleaseQueue:
 
     def __init__(self, launch: Launch, *, timeout_s: float, replicas: int = 1) -> None:
         self.release = launch.release
+        self.name = short(launch.release)
         self.timeout_s = timeout_s
         self.holders = 0
         self._replicas = [Replica(launch, on_ready=self._look) for _ in range(replicas)]
+        # Kept: to ask which loop runs takes a system call.
+        self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
         self._waiting_bytes = 0
         self._batches: dict[Replica, _Batch] = {}
@@ -85,7 +92,10 @@ class ReleaseQueue:
     @property
     def is_ready(self) -> bool:
         """Tell whether a worker is there to answer."""
-        return any(replica.is_ready for replica in self._replicas)
+        for replica in self._replicas:  # noqa: SIM110 - for each request; a generator costs more
+            if replica.is_ready:
+                return True
+        return False
 
     @property
     def ready(self) -> int:
@@ -140,8 +150,8 @@ class ReleaseQueue:
                 timer.cancel()
         await asyncio.gather(*(replica.close() for replica in self._replicas))
 
-    def submit(self, body: bytes, *, deadline: float, done: Done) -> Job:
-        """Queue a request; ``done`` is called once, by the loop's time ``deadline`` at the latest.
+    def submit(self, body: bytes, *, deadline: float, done: Done) -> None:
+        """Queue a request; ``done`` is called once, by the monotonic ``deadline`` at the latest.
 
         That may be before this returns, where no worker can take it.
         """
@@ -157,15 +167,17 @@ class ReleaseQueue:
             self._waiting.append(job)
             self._waiting_bytes += len(body)
             self._look()
-        return job
 
     def _look(self) -> None:
         """Look for what to do once all that came together has been taken in."""
         if self._lull is not None and len(self._waiting) < self._expected:
             return
+        if self._glance is not None and len(self._batches) == len(self._replicas):
+            # All are busy: the first that answers looks again, and the glance minds deadlines.
+            return
         if not self._is_looking:
             self._is_looking = True
-            asyncio.get_running_loop().call_soon(self._send)
+            self._loop.call_soon(self._send)
 
     def _rest(self, size: int, service_s: float) -> None:
         """Give clients that were just answered together the time to ask again together.
@@ -178,7 +190,7 @@ class ReleaseQueue:
             return
         self._expected = min(size + len(self._waiting), MAX_BATCH)
         rest_s = min(LONGEST_LULL_S, LULL_SHARE * service_s)
-        self._lull = asyncio.get_running_loop().call_later(rest_s, self._end_rest)
+        self._lull = self._loop.call_later(rest_s, self._end_rest)
 
     def _end_rest(self) -> None:
         if self._lull is not None:
@@ -202,21 +214,20 @@ class ReleaseQueue:
 
     def _take(self, count: int) -> list[Job]:
         jobs: list[Job] = []
-        size = 0
-        while self._waiting and len(jobs) < count:
-            job = self._waiting[0]
-            if jobs and size + len(job.body) > MAX_BATCH_BYTES:
+        waiting, size = self._waiting, 0
+        while waiting and len(jobs) < count:
+            length = len(waiting[0].body)
+            if jobs and size + length > MAX_BATCH_BYTES:
                 break
-            self._waiting.popleft()
-            self._waiting_bytes -= len(job.body)
+            job = waiting.popleft()
+            self._waiting_bytes -= length
             if not job.is_settled:
                 jobs.append(job)
-                size += len(job.body)
+                size += length
         return jobs
 
     def _hand(self, replica: Replica, jobs: list[Job]) -> None:
-        now = asyncio.get_running_loop().time()
-        batch = _Batch(jobs, now + self.timeout_s)
+        batch = _Batch(jobs, monotonic() + self.timeout_s)
         self._batches[replica] = batch
         self._watch()
         call = Call(verb=Verb.BATCH, arguments={}, body=pack_requests([job.body for job in jobs]))
@@ -237,16 +248,20 @@ class ReleaseQueue:
         self._rest(size, service_s)
         self._look()
         for job, answer in zip(batch.jobs, answers, strict=True):
-            job.settle(Answer(answer.status, answer.body, answer.failure, service_s, size))
+            # Where the batch raised, each was asked again by itself, and took its own time.
+            took_s, together = service_s, size
+            if answer.alone_s != TOGETHER:
+                took_s, together = answer.alone_s, 1
+            job.settle(Answer(answer.status, answer.body, answer.failure, took_s, together))
 
     def _watch(self) -> None:
         if self._glance is None:
-            self._glance = asyncio.get_running_loop().call_later(GLANCE_S, self._check)
+            self._glance = self._loop.call_later(GLANCE_S, self._check)
 
     def _check(self) -> None:
         """Give up what is past its deadline, and workers that do not answer."""
         self._glance = None
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         text = f"the release's worker did not answer in {self.timeout_s:g} s"
         late = _failed(504, Failure.TIMEOUT, text)
         for replica, batch in list(self._batches.items()):

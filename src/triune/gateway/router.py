@@ -1,12 +1,9 @@
 """Sends each request to an arm, and keeps from every client that a candidate failed."""
 
-import asyncio
 import logging
-import os
-import time
 from collections.abc import Callable
 from hmac import compare_digest
-from itertools import count
+from time import monotonic, time
 from typing import Final, NamedTuple
 
 from triune.domain.errors import TriuneError
@@ -14,10 +11,11 @@ from triune.domain.failures import Failure
 from triune.domain.refusal import PROBLEM_JSON
 from triune.domain.release import SHORT, short
 from triune.domain.rollout.routing import NOTHING_ORDERED, Applied, Breaker, Routing
-from triune.domain.traffic import Arm, Incident, TrafficSplit, Units, arm_of, unit_id
+from triune.domain.traffic import Arm, Incident, TrafficSplit, Units, unit_id
 from triune.gateway.breaker import LocalBreaker
-from triune.gateway.client import JSON, RETRY_AFTER_S, Exchange, Response
+from triune.gateway.client import JSON, NO_HEADERS, RETRY_AFTER_S, Exchange, Response
 from triune.gateway.fleet import DEFAULT_TIMEOUT_S, Fleet, ReleaseState
+from triune.gateway.lots import Lots
 from triune.gateway.outcomes import Entry, OutcomeLog, Pair
 from triune.gateway.release_queue import Answer, ReleaseQueue
 from triune.gateway.tally import PINNED, Latencies, Tally, batch_class
@@ -27,6 +25,9 @@ PATIENCE: Final = 4
 """How many times the champion's p99 a candidate may take."""
 MAX_SHADOWS: Final = 16
 
+# As strings of their own: to look the value of an enumeration's member up takes a call.
+_CHAMPION: Final = str(Arm.CHAMPION)
+_CANDIDATE: Final = str(Arm.CANDIDATE)
 _RETRY: Final = {"retry-after": str(RETRY_AFTER_S)}
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class _Plan(NamedTuple):
     weight: float
     champion: ReleaseQueue | None
     candidate: ReleaseQueue | None
+    queues: tuple[ReleaseQueue, ...]
     timeout_s: float
 
     @property
@@ -91,9 +93,7 @@ class Router:
         self._plan = self._plan_for(NOTHING_ORDERED)
         fleet.report_to(is_needed=self.names, on_ready=self.complete)
         self._shadows = 0
-        # Of requests without a key; whoever cannot guess it cannot choose an arm.
-        self._own = os.urandom(8).hex()
-        self._requests = count()
+        self.lots = Lots()
 
     @property
     def champion(self) -> ReleaseQueue | None:
@@ -178,7 +178,7 @@ class Router:
 
     def predict(self, exchange: Exchange) -> None:
         """See to it that a request is answered."""
-        if exchange.release:
+        if exchange.head.release:
             self._predict_pinned(exchange)
             return
         plan = self._plan
@@ -194,10 +194,6 @@ class Router:
         if champion is None:
             return "no release serves here"
         return f"release {short(champion)} is being started"
-
-    def own_unit(self, *, salt: str) -> bytes:
-        """Make the id of a request that has no key."""
-        return unit_id(f"{self._own}-{next(self._requests)}", salt=salt)
 
     def metrics(self, *, connections: int) -> str:
         """Write counters and histograms as Prometheus reads them."""
@@ -227,7 +223,7 @@ class Router:
         """Send the candidate a copy, unless it has enough of them, and log what it made of it."""
         queue = plan.candidate
         assert queue is not None
-        release = short(queue.release)
+        release = queue.name
         if self._shadows >= MAX_SHADOWS:
             self.tally.shadowed(release, "dropped")
             return
@@ -244,8 +240,7 @@ class Router:
             failed = "failed" if pair.candidate_failure else "different"
             self.tally.shadowed(release, "same" if pair.is_same else failed)
 
-        now = asyncio.get_running_loop().time()
-        queue.submit(body, deadline=now + queue.timeout_s, done=done)
+        queue.submit(body, deadline=monotonic() + queue.timeout_s, done=done)
 
     def _require_ready(self, routing: Routing) -> None:
         """Refuse an order that names somebody who cannot be asked.
@@ -286,20 +281,21 @@ class Router:
             weight=routing.split.weight if has_weight else 0.0,
             champion=champion,
             candidate=candidate,
+            queues=tuple(each for each in (champion, candidate) if each is not None),
             timeout_s=DEFAULT_TIMEOUT_S if whose is None else whose.timeout_s,
         )
 
     def _predict_pinned(self, exchange: Exchange) -> None:
         """Have the release answer that a request names, whatever comes of it; nobody is blamed."""
         token = self._pin_token
-        if token is None or not compare_digest(exchange.token, token.encode()):
+        if token is None or not compare_digest(exchange.head.token, token.encode()):
             exchange.answer(
                 Response.refusing(
                     403, "to say which release answers takes the token, in X-Triune-Token"
                 )
             )
             return
-        name = exchange.release.decode("latin-1").lower()
+        name = exchange.head.release.decode("latin-1").lower()
         queues = self._fleet.queues
         found = [
             queue
@@ -316,11 +312,10 @@ class Router:
             )
             return
         (queue,) = found
-        started = asyncio.get_running_loop().time()
+        started = monotonic()
 
         def done(answer: Answer) -> None:
-            latency_s = asyncio.get_running_loop().time() - started
-            self.tally.answered(short(queue.release), PINNED, answer, latency_s=latency_s)
+            self.tally.answered(queue.name, PINNED, answer, latency_s=monotonic() - started)
             exchange.answer(_response(answer, queue.release))
 
         queue.submit(exchange.body, deadline=started + queue.timeout_s, done=done)
@@ -329,45 +324,56 @@ class Router:
 class _Trip:
     """One request on its way: to its arm, and where that fails it to the champion."""
 
-    __slots__ = ("_entry", "_exchange", "_plan", "_refused", "_router", "_started", "_unit")
+    __slots__ = (
+        "_entry",
+        "_exchange",
+        "_plan",
+        "_queue",
+        "_refused",
+        "_router",
+        "_started",
+        "_unit",
+    )
 
     def __init__(self, router: Router, plan: _Plan, exchange: Exchange) -> None:
         self._router = router
         self._plan = plan
         self._exchange = exchange
-        self._started = asyncio.get_running_loop().time()
+        self._started = monotonic()
         self._refused: Answer | None = None
         self._unit: bytes | None = None
         salt, weight = plan.routing.rollout, plan.weight
-        rho, is_first = weight, True
-        if exchange.key:
-            self._unit = unit_id(_text(exchange.key), salt=salt)
+        key = exchange.head.key
+        if key:
+            self._unit = unit_id(_text(key), salt=salt)
             assignment = router.units.assign(self._unit, weight=weight)
-            arm, rho, is_first = assignment.arm, assignment.rho, assignment.is_first
+            is_candidate = assignment.arm is Arm.CANDIDATE
+            rho, is_first = assignment.rho, assignment.is_first
         else:
-            arm = arm_of(router.own_unit(salt=salt), weight=weight)
-        queue = plan.champion if arm is Arm.CHAMPION else plan.candidate
+            is_candidate = weight > 0 and router.lots.draw() < weight
+            rho, is_first = weight, True
+        queue = plan.candidate if is_candidate else plan.champion
         assert queue is not None
+        self._queue = queue
         self._entry = Entry(
             number=router.log.next_number(),
             token=plan.token,
             rollout=salt,
             release=queue.release,
-            arm=arm.value,
+            arm=_CANDIDATE if is_candidate else _CHAMPION,
             weight=weight,
             rho=rho,
             is_first=is_first,
-            assigned_at_s=time.time(),
+            assigned_at_s=time(),
             unit=None if self._unit is None else self._unit.hex(),
         )
         router.log.open(self._entry)
-        for each in (plan.champion, plan.candidate):
-            if each is not None:
-                each.holders += 1
+        for each in plan.queues:
+            each.holders += 1
 
     def start(self) -> None:
         """Ask the arm."""
-        if self._entry.arm == Arm.CHAMPION:
+        if self._entry.arm == _CHAMPION:
             self._ask_champion(self._champion_answered)
             return
         router, plan = self._router, self._plan
@@ -390,7 +396,7 @@ class _Trip:
     def _champion_answered(self, answer: Answer) -> None:
         """Answer as the champion did: there is nobody else to ask."""
         router, plan = self._router, self._plan
-        self._note(answer)
+        router.tally.served(self._queue.name, answer)
         # That there is too much to do says nothing about the release.
         if answer.failure is Failure.OVERFLOW:
             router.log.forget(self._entry)
@@ -399,7 +405,7 @@ class _Trip:
             self._settle(answer, failure=answer.failure, status=answer.status)
         if answer.failure is None:
             # Not of requests that it answers for a candidate: those waited for that first.
-            router.tally.champion.add(asyncio.get_running_loop().time() - self._started)
+            router.tally.champion.add(monotonic() - self._started)
         self._send(answer, plan.champion)
         is_overflow = answer.failure is Failure.OVERFLOW
         if plan.routing.is_shadow and plan.candidate is not None and not is_overflow:
@@ -407,13 +413,13 @@ class _Trip:
 
     def _candidate_answered_alone(self, answer: Answer) -> None:
         """Answer as the candidate did, where there is no champion yet."""
-        self._note(answer)
+        self._router.tally.served(self._queue.name, answer)
         self._settle(answer, failure=answer.failure, status=answer.status)
         self._send(answer, self._plan.candidate)
 
     def _candidate_answered(self, answer: Answer) -> None:
         """Answer as the candidate did, if it did; else let the champion."""
-        self._note(answer)
+        self._router.tally.served(self._queue.name, answer)
         if answer.failure is None and answer.status == 200:
             self._router.breaker.trips(has_failed=False)
             self._settle(answer, failure=None, status=200)
@@ -449,12 +455,9 @@ class _Trip:
         self._entry.service_s, self._entry.batch_size = answer.service_s, answer.batch_size
         candidate = self._plan.candidate
         assert candidate is not None
-        self._router.tally.failed(short(candidate.release), Arm.CANDIDATE, failure)
+        self._router.tally.failed(candidate.name, _CANDIDATE, failure)
         if self._router.breaker.trips(has_failed=True):
             self._router.trip(self._plan)
-
-    def _note(self, answer: Answer) -> None:
-        self._router.tally.served(short(self._entry.release), answer)
 
     def _settle(self, answer: Answer | None, *, failure: Failure | None, status: int) -> None:
         """Log the request; without an answer of its arm, as one that was blamed before."""
@@ -463,10 +466,10 @@ class _Trip:
             entry.service_s, entry.batch_size = answer.service_s, answer.batch_size
         if failure is not None:
             entry.failure = failure.value
-            router.tally.failed(short(entry.release), entry.arm, failure)
+            router.tally.failed(self._queue.name, entry.arm, failure)
         entry.batch_class = batch_class(entry.batch_size)
         entry.status = status
-        entry.latency_s = asyncio.get_running_loop().time() - self._started
+        entry.latency_s = monotonic() - self._started
         if entry.failure is not None:
             entry.is_first_failure = self._unit is None or bool(
                 router.units.count(self._unit, Incident.FAILED)
@@ -475,13 +478,12 @@ class _Trip:
 
     def _send(self, answer: Answer, queue: ReleaseQueue | None) -> None:
         assert queue is not None
-        arm = Arm.CHAMPION if queue is self._plan.champion else Arm.CANDIDATE
-        latency_s = asyncio.get_running_loop().time() - self._started
-        self._router.tally.answered(short(queue.release), arm.value, answer, latency_s=latency_s)
+        arm = _CHAMPION if queue is self._plan.champion else _CANDIDATE
+        waited_s = monotonic() - self._started
+        self._router.tally.answered(queue.name, arm, answer, latency_s=waited_s)
         self._exchange.answer(_response(answer, queue.release))
-        for each in (self._plan.champion, self._plan.candidate):
-            if each is not None:
-                each.holders -= 1
+        for each in self._plan.queues:
+            each.holders -= 1
 
 
 def _sentence(routing: Routing) -> str:
@@ -524,7 +526,7 @@ def _response(answer: Answer, release: str) -> Response:
         status=answer.status,
         body=answer.body,
         content_type=JSON if answer.status == 200 else PROBLEM_JSON,
-        headers=_RETRY if answer.status == 503 else {},
+        headers=_RETRY if answer.status == 503 else NO_HEADERS,
         release=release,
     )
 

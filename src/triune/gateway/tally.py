@@ -1,12 +1,10 @@
 """Counts what became of requests, for whoever watches."""
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
 from triune.domain.failures import Failure
-from triune.domain.release import short
 from triune.domain.traffic import Arm
 from triune.gateway.metrics import Counter, Histogram, gauge
 from triune.gateway.release_queue import Answer, ReleaseQueue
@@ -14,6 +12,11 @@ from triune.gateway.release_queue import Answer, ReleaseQueue
 BATCH_CLASSES: Final = (1, 2, 4, 8)
 PINNED: Final = "pinned"
 
+_LARGEST: Final = BATCH_CLASSES[-1]
+_CLASSES: Final = tuple(
+    max((least for least in BATCH_CLASSES if least <= size), default=1) for size in range(_LARGEST)
+)
+_CLASS_LABELS: Final = {size: str(size) for size in BATCH_CLASSES}
 _LATEST: Final = 1024
 _RENEWED_EVERY: Final = 128
 _FEWEST: Final = 100
@@ -21,7 +24,7 @@ _FEWEST: Final = 100
 
 def batch_class(size: int) -> int:
     """Give the least size of a batch's class."""
-    return BATCH_CLASSES[bisect_right(BATCH_CLASSES, size) - 1]
+    return _CLASSES[size] if size < _LARGEST else _LARGEST
 
 
 class Tally:
@@ -56,12 +59,13 @@ class Tally:
     def answered(self, release: str, arm: str, answer: Answer, *, latency_s: float) -> None:
         """Count a request that went out."""
         self._answered.add(release, arm, str(answer.status))
-        self._waited.observe(latency_s, release, arm)
+        self._waited.observe(latency_s, (release, arm))
 
     def served(self, release: str, answer: Answer) -> None:
         """Count what a worker did, whether or not it goes out."""
         if answer.service_s is not None:
-            self._served.observe(answer.service_s, release, str(batch_class(answer.batch_size)))
+            size = batch_class(answer.batch_size)
+            self._served.observe(answer.service_s, (release, _CLASS_LABELS[size]))
 
     def failed(self, release: str, arm: str, failure: Failure) -> None:
         """Count a failure."""
@@ -73,7 +77,7 @@ class Tally:
 
     def text(self, queues: Iterable[ReleaseQueue], *, weight: float, connections: int) -> str:
         """Write all as Prometheus reads it."""
-        named = {short(queue.release): queue for queue in queues}
+        named = {queue.name: queue for queue in queues}
         weights = {Arm.CHAMPION.value: 1 - weight, Arm.CANDIDATE.value: weight}
         lines = [
             *self._answered.lines(),
@@ -107,13 +111,18 @@ class Latencies:
     def __init__(self) -> None:
         self._latest: deque[float] = deque(maxlen=_LATEST)
         self._unseen = 0
-        self.p99_s: float | None = None
+        self._p99_s: float | None = None
 
     def add(self, seconds: float) -> None:
         """Take in one more."""
         self._latest.append(seconds)
         self._unseen += 1
-        if self._unseen >= _RENEWED_EVERY or (self.p99_s is None and len(self._latest) == _FEWEST):
+
+    @property
+    def p99_s(self) -> float | None:
+        """What it is, renewed where it is asked for and has changed enough."""
+        if self._unseen >= (_FEWEST if self._p99_s is None else _RENEWED_EVERY):
             self._unseen = 0
             ordered = sorted(self._latest)
-            self.p99_s = ordered[len(ordered) * 99 // 100]
+            self._p99_s = ordered[len(ordered) * 99 // 100]
+        return self._p99_s

@@ -90,22 +90,29 @@ class _Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what came; only one reply is ever on its way."""
-        self._buffer += data
-        if len(self._buffer) < self._wanted:
+        # Most replies come whole, and are not copied.
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return
+            data = bytes(self._buffer)
+        elif len(data) < self._wanted:
+            self._buffer += data
             return
         try:
-            header_size, body_size = lengths(bytes(self._buffer[: PREFIX.size]))
+            header_size, body_size = lengths(data[: PREFIX.size])
         except ValueError:
             # The release's code wrote to a descriptor that is none of its business.
             self.abort()
             return
         start = PREFIX.size + header_size
         self._wanted = start + body_size
-        if len(self._buffer) < self._wanted:
+        if len(data) < self._wanted:
+            if not self._buffer:
+                self._buffer += data
             return
-        header, body = self._buffer[PREFIX.size : start], self._buffer[start : self._wanted]
-        reply = decode_reply(bytes(header), bytes(body))
-        del self._buffer[: self._wanted]
+        reply = decode_reply(data[PREFIX.size : start], data[start : self._wanted])
+        self._buffer[:] = data[self._wanted :]
         self._wanted = PREFIX.size
         tell, self._tell = self._tell, None
         if tell is None:

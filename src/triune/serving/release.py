@@ -105,9 +105,9 @@ class LoadedRelease:
                 (answered,) = self._answer_bodies([call.body])
                 return Reply(status=answered.status, body=answered.body)
             case Verb.BATCH:
-                self._stopwatch.start()
+                began = self._stopwatch.start()
                 answers = self._answer_bodies(unpack_requests(call.body))
-                batch = AnsweredBatch(tuple(answers), self._stopwatch.seconds())
+                batch = AnsweredBatch(tuple(answers), self._stopwatch.since(began))
                 return Reply(status=200, body=pack_answers(batch))
 
     def _score(self, source: Path, target: Path) -> Reply:
@@ -157,7 +157,7 @@ class LoadedRelease:
         if isinstance(predicted, _Failed):
             if len(requests) == 1:
                 return [_refused(predicted.refusal, predicted.failure)]
-            return [answered for each in requests for answered in self._answer_requests([each])]
+            return [self._answer_alone(each) for each in requests]
         # No line break stands within a document: in JSON it is always escaped.
         written = _ENCODER.encode_lines(to_answers(predicted, self.outputs)).split(b"\n")
         rows = iter(written)
@@ -167,6 +167,11 @@ class LoadedRelease:
             else Answered(200, next(rows))
             for each in requests
         ]
+
+    def _answer_alone(self, request: Requests) -> Answered:
+        began = self._stopwatch.start()
+        (answered,) = self._answer_requests([request])
+        return msgspec.structs.replace(answered, alone_s=self._stopwatch.since(began))
 
     def _predict(self, table: Any) -> "Predicted | _Failed":
         try:

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from time import perf_counter
+from typing import NamedTuple
 
 
 class Stopwatch:
@@ -18,19 +19,15 @@ class Stopwatch:
         self._schedule: int | None = None
         with suppress(OSError):
             self._schedule = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        self._waited_ns = 0
-        self._began_s = 0.0
-        self.start()
 
-    def start(self) -> None:
-        """Begin to measure."""
-        self._waited_ns = self._waited()
-        self._began_s = perf_counter()
+    def start(self) -> "Moment":
+        """Begin to measure; several may be measured at a time."""
+        return Moment(at_s=perf_counter(), waited_ns=self._waited())
 
-    def seconds(self) -> float:
-        """Tell how long it took since the start."""
-        took_s = perf_counter() - self._began_s
-        return max(0.0, took_s - (self._waited() - self._waited_ns) * 1e-9)
+    def since(self, began: "Moment") -> float:
+        """Tell how long it took since a start, in seconds."""
+        took_s = perf_counter() - began.at_s
+        return max(0.0, took_s - (self._waited() - began.waited_ns) * 1e-9)
 
     def _waited(self) -> int:
         if self._schedule is None:
@@ -39,3 +36,10 @@ class Stopwatch:
             return int(os.pread(self._schedule, 64, 0).split()[1])
         except (OSError, ValueError, IndexError):
             return 0
+
+
+class Moment(NamedTuple):
+    """When something began, and how long the thread had waited for a processor by then."""
+
+    at_s: float
+    waited_ns: int
