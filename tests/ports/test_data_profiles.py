@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from triune.adapters.data.duckdb import DuckDbEngine
 from triune.adapters.data.profiles import count_into, profile, summarise
-from triune.domain.drift import ColumnKind, ColumnProfile, DriftProfile
+from triune.domain.drift import ColumnKind, ColumnProfile, DriftProfile, decile_places
 from triune.domain.drift_report import compare_profiles
 from triune.domain.errors import DatasetError
 from triune.domain.expectations.outcome import ResultFormat
@@ -190,6 +192,56 @@ def test_bins_are_counted_in_one_scan() -> None:
     count_into(table, reference)
 
     assert sorted(table.reads) == sorted(columns)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9, 10, 1003])
+def test_files_have_the_profile_of_their_rows(tmp_path: Path, rows: int) -> None:
+    random = np.random.default_rng(3)
+    strange = [float("nan"), float("inf"), float("-inf"), -0.0, 0.0]
+    columns: dict[str, Any] = {
+        "n": pa.array([None, *random.normal(size=rows), *strange][:rows], pa.float64()),
+        "f": pa.array([*strange, *random.normal(size=rows)][:rows], pa.float32()),
+        "i": pa.array([None, 2**62, *random.integers(-9, 9, rows).tolist()][:rows], pa.int64()),
+        "b": pa.array(random.choice([True, False], rows), pa.bool_()),
+        "s": pa.array([None, *(f"v{number % 70}" for number in range(rows))][:rows], pa.string()),
+        "t": pa.array([None, *[datetime(2024, 1, 1)] * rows][:rows], pa.timestamp("us")),
+        "d": pa.array([Decimal("1.5")] * rows, pa.decimal128(20, 2)),
+    }
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table(columns), path)
+    readable = [name for name in columns if name != "d"]
+
+    engine = DuckDbEngine()
+    some, every = (
+        engine.drift_profile([path], format="parquet", columns=names)
+        for names in (readable, list(columns))
+    )
+
+    assert every == of(columns)
+    assert some == of(columns, *readable)
+    assert engine.count_into([path], format="parquet", reference=every) == every
+
+
+def test_deciles_are_the_values_that_sql_has_for_them() -> None:
+    for count in (*range(1, 41), 999, 1000, 1001):
+        (found,) = duckdb.execute(
+            "SELECT quantile_disc(x, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) "
+            f"FROM range({count}) AS t(x)"
+        ).fetchall()[0]
+
+        assert list(decile_places(count)) == found
+
+
+def test_a_file_that_is_damaged_inside_has_no_profile(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    table = pa.table({"x": pa.array(np.random.default_rng(4).normal(size=10_000))})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[40:4000] = bytes(3960)
+    path.write_bytes(content)
+
+    with pytest.raises(DatasetError, match="cannot be read as Parquet"):
+        DuckDbEngine().drift_profile([path], format="parquet", columns=["x"])
 
 
 def test_names_are_never_part_of_a_query() -> None:

@@ -16,8 +16,6 @@ FORMAT: Final = 1
 MOST_CATEGORIES: Final = 50
 """Categories that have a bin of their own; rarer ones share that of unseen ones."""
 
-DECILES: Final = tuple(tenth / 10 for tenth in range(1, 10))
-
 
 class ColumnKind(StrEnum):
     """How a column's values are put into bins.
@@ -105,6 +103,11 @@ class DriftProfile:
             rows=document["rows"],
             columns=tuple(_parse_column(column) for column in document["columns"]),
         )
+
+
+def decile_places(values: int) -> tuple[int, ...]:
+    """Tell where the deciles are among so many values that ascend, from 0: each is one of them."""
+    return tuple(-(-values * tenth // 10) - 1 for tenth in range(1, 10)) if values else ()
 
 
 def freeze_edges(deciles: tuple[float, ...]) -> tuple[float, ...]:

@@ -5,8 +5,8 @@ from math import inf
 from typing import Final
 
 import numpy as np
-from scipy.special import chdtri
 
+from triune.stats.chi_squared import chi_squared_quantile
 from triune.stats.errors import StatsError
 
 JEFFREYS: Final = 0.5
@@ -58,7 +58,7 @@ def chance_quantile(bins: int, *, features: int = 1, alpha: float = 0.01) -> flo
             f"there are bins and features, and alpha lies within (0, 1); these are {bins}, "
             f"{features} and {alpha}"
         )
-    return float(chdtri(bins - 1, alpha / features)) if bins > 1 else 0.0
+    return chi_squared_quantile(bins - 1, tail=alpha / features) if bins > 1 else 0.0
 
 
 def rows_needed(quantile: float, *, threshold: float, reference: float = inf) -> float:

@@ -1,13 +1,17 @@
 """Counts a table's values into bins: into deciles and categories of its own, or frozen ones.
 
-Each column is read from the files once, a few columns at a time.
+Each column is read from the files once: one by one where SQL reads them itself, else a few at a
+time, which are kept for as long as there is something to ask.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
 from triune.adapters.data.columns import field_type
 from triune.adapters.data.expectations.passes import Passes
@@ -26,11 +30,11 @@ from triune.adapters.data.expectations.types import name_type
 from triune.adapters.data.session import ANYWHERE, Session, Workspace, open_session
 from triune.domain.canonical import Json
 from triune.domain.drift import (
-    DECILES,
     MOST_CATEGORIES,
     ColumnKind,
     ColumnProfile,
     DriftProfile,
+    decile_places,
     freeze_edges,
 )
 from triune.domain.errors import DatasetError
@@ -77,11 +81,12 @@ def profile(
     """
     with _opened(table, workspace) as session:
         placed = PlacedTable(table)
-        profiles = [
-            each
-            for kept in _kept(Passes(session, table, placed, limit=0), placed, columns)
-            for each in kept.profile()
-        ]
+        passes = Passes(session, table, placed, limit=0)
+        if passes.reads_files(columns):
+            named = [_column(placed, name) for name in columns]
+            profiles = _Held(passes, SOURCE, named, table.rows).profile()
+        else:
+            profiles = [each for kept in _kept(passes, placed, columns) for each in kept.profile()]
     return DriftProfile(rows=table.rows, columns=tuple(profiles))
 
 
@@ -109,8 +114,8 @@ def count_into(
     return DriftProfile(rows=table.rows, columns=tuple(counted))
 
 
-class _Kept:
-    """Some columns of a table, read into the database."""
+class _Held:
+    """Some columns of a table: in its files (`SOURCE`), or read into the database."""
 
     def __init__(
         self, passes: Passes, name: str, columns: Sequence[PlacedColumn], rows: int
@@ -121,23 +126,8 @@ class _Kept:
         self.columns = columns
 
     def profile(self) -> list[ColumnProfile]:
-        """Freeze bins for the columns, and count into them."""
-        framed = [
-            ColumnProfile(
-                name=column.name,
-                kind=_kind(column),
-                counts=(),
-                missing=0,
-                edges=self._edges(column),
-                categories=self._categories(column),
-            )
-            for column in self.columns
-        ]
-        profiles = []
-        for column, each in zip(self.columns, framed, strict=True):
-            asks = _asks(column, each)
-            profiles.append(_counted(each, self._ask(asks), rows=self._rows))
-        return profiles
+        """Freeze bins for the columns and count into them, by one query for each."""
+        return [self._profile(column) for column in self.columns]
 
     def summarise(
         self, column: PlacedColumn, type_: FieldType | None, drift: ColumnProfile
@@ -148,7 +138,7 @@ class _Kept:
         if column.kind in NUMERIC:
             finite = f"CASE WHEN isfinite({_scale(column)}) THEN {_scale(column)} END"
             asks += [f"favg({finite})", f"stddev_samp({finite})"]
-        present, distinct, low, high, *moments = self._ask(asks)
+        present, distinct, low, high, *moments = self._ask(column, asks)
         mean, stdev = moments or (None, None)
         return ColumnSummary(
             name=column.name,
@@ -164,39 +154,69 @@ class _Kept:
             drift=drift,
         )
 
-    def _edges(self, column: PlacedColumn) -> tuple[float, ...]:
-        if _kind(column) is not ColumnKind.NUMBER:
-            return ()
-        levels = ", ".join(str(level) for level in DECILES)
-        (found,) = self._ask([f"quantile_disc({_scale(column)}, [{levels}])"])
-        # The other zero is written as itself: a profile is to have one digest.
-        return freeze_edges(tuple(edge + 0.0 for edge in found or ()))
+    def _profile(self, column: PlacedColumn) -> ColumnProfile:
+        kind = _kind(column)
+        framed = ColumnProfile(name=column.name, kind=kind, counts=(), missing=0)
+        if kind is ColumnKind.NUMBER:
+            return self._profile_numbers(column, framed)
+        if kind is ColumnKind.CATEGORY:
+            return self._profile_categories(column, framed)
+        return _counted(framed, self._ask(column, [f"count({column.sql})"]), rows=self._rows)
 
-    def _categories(self, column: PlacedColumn) -> tuple[str, ...]:
-        if _kind(column) is not ColumnKind.CATEGORY or column.kind is Kind.NOTHING:
-            return ()
-        found = self._passes.look(
-            f"SELECT {column.sql} FROM {self._name} WHERE {column.sql} IS NOT NULL "  # noqa: S608 - no name of theirs
-            f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {MOST_CATEGORIES}"
+    def _profile_numbers(self, column: PlacedColumn, framed: ColumnProfile) -> ColumnProfile:
+        values = self._numbers(column)
+        values.sort()
+        # What is not a number comes last.
+        values = values[: np.searchsorted(values, np.inf, side="right")]
+        deciles = values[list(decile_places(len(values)))].tolist()
+        # The other zero is written as itself: a profile is to have one digest.
+        framed = replace(framed, edges=freeze_edges(tuple(decile + 0.0 for decile in deciles)))
+        ends = np.searchsorted(values, framed.edges, side="right").tolist()
+        return _counted(framed, [len(values), *ends], rows=self._rows)
+
+    def _profile_categories(self, column: PlacedColumn, framed: ColumnProfile) -> ColumnProfile:
+        # First the missing ones, which are a group like others.
+        groups = self._look(
+            column,
+            f"SELECT {column.sql}, count(*) FROM {self._name} GROUP BY 1 "  # noqa: S608 - no name of theirs
+            f"ORDER BY {column.sql} IS NOT NULL, 2 DESC, 1 LIMIT {MOST_CATEGORIES + 1}",
         )
-        return tuple(sorted(value for (value,) in found))
+        missing = sum(count for value, count in groups if value is None)
+        found = [(value, count) for value, count in groups if value is not None]
+        common = dict(sorted(found[:MOST_CATEGORIES]))
+        framed = replace(framed, categories=tuple(common))
+        return _counted(framed, [self._rows - missing, *common.values()], rows=self._rows)
 
     def _values(self, column: PlacedColumn) -> tuple[Json, ...]:
-        found = self._passes.look(
+        found = self._look(
+            column,
             f"SELECT DISTINCT {column.sql} FROM {self._name} "  # noqa: S608 - no name of theirs
-            f"WHERE {column.sql} IS NOT NULL ORDER BY 1"
+            f"WHERE {column.sql} IS NOT NULL ORDER BY 1",
         )
         return tuple(value for (value,) in found)
 
-    def _ask(self, asks: Sequence[str]) -> Sequence[Any]:
-        return self._passes.look(f"SELECT {', '.join(asks)} FROM {self._name}")[0]  # noqa: S608 - no name of theirs
+    def _ask(self, column: PlacedColumn, asks: Sequence[str]) -> Sequence[Any]:
+        return self._look(column, f"SELECT {', '.join(asks)} FROM {self._name}")[0]  # noqa: S608 - no name of theirs
+
+    def _look(self, column: PlacedColumn, query: str) -> list[tuple[Any, ...]]:
+        if self._name != SOURCE:
+            return self._passes.look(query)
+        with _told_of_damage(self._passes, [column.name]):
+            return self._passes.ask([column.name], query)
+
+    def _numbers(self, column: PlacedColumn) -> npt.NDArray[np.float64]:
+        query = f"SELECT {_scale(column)} FROM {self._name} WHERE {column.sql} IS NOT NULL"  # noqa: S608 - no name of theirs
+        if self._name != SOURCE:
+            return self._passes.array((), query)
+        with _told_of_damage(self._passes, [column.name]):
+            return self._passes.array([column.name], query)
 
 
 def _opened(table: Table, workspace: Workspace) -> AbstractContextManager[Session]:
     return open_session([path for path, _ in table.sql_files], workspace=workspace)
 
 
-def _kept(passes: Passes, placed: PlacedTable, names: Sequence[str]) -> Iterator[_Kept]:
+def _kept(passes: Passes, placed: PlacedTable, names: Sequence[str]) -> Iterator[_Held]:
     """Read columns into the database, a few at a time, each gone when the next ones come."""
     columns = [_column(placed, name) for name in names]
     width = max(1, min(_COLUMNS, _CELLS // max(1, placed.rows)))
@@ -204,13 +224,20 @@ def _kept(passes: Passes, placed: PlacedTable, names: Sequence[str]) -> Iterator
         chunk = columns[start : start + width]
         listed = ", ".join(column.sql for column in chunk)
         own = [column.name for column in chunk]
-        try:
+        with _told_of_damage(passes, own):
             name = passes.keep(own, f"SELECT {listed} FROM {SOURCE}")  # noqa: S608 - no name of theirs
-        except duckdb.Error:
-            passes.require_readable(own)
-            raise
-        yield _Kept(passes, name, chunk, placed.rows)
+        yield _Held(passes, name, chunk, placed.rows)
         passes.look(f"DROP TABLE {name}")
+
+
+@contextmanager
+def _told_of_damage(passes: Passes, names: Sequence[str]) -> Iterator[None]:
+    """Raise a `DatasetError` for a query that failed, if columns cannot be read to their end."""
+    try:
+        yield
+    except duckdb.Error:
+        passes.require_readable(names)
+        raise
 
 
 def _column(placed: PlacedTable, name: str) -> PlacedColumn:
@@ -277,11 +304,8 @@ def _counted(framed: ColumnProfile, answers: Sequence[Any], *, rows: int) -> Col
 
 def _ask(passes: Passes, columns: Sequence[PlacedColumn], asks: Sequence[str]) -> Sequence[Any]:
     names = [column.name for column in columns]
-    try:
+    with _told_of_damage(passes, names):
         return passes.scan(names, asks)
-    except duckdb.Error:
-        passes.require_readable(names)
-        raise
 
 
 def _chunks(

@@ -42,7 +42,7 @@ class FileScan:
     """Files as the table `SOURCE`, of which each column that is read must be looked over first.
 
     For not a number is a missing value, and to ask of each value whether it is one takes longer
-    than to ask once whether there is any.
+    than to ask once whether there may be any.
     """
 
     def __init__(self, session: Session, table: PlacedTable, rows: Sequence[int]) -> None:
@@ -74,9 +74,9 @@ class FileScan:
             and column.name not in self._looked_over
         ]
 
-    def look_over(self, columns: Sequence[PlacedColumn], has_nan: Sequence[bool | None]) -> bool:
-        """Take note of what columns hold; tell whether their values are missing where they did."""
-        found = {column.name for column, has in zip(columns, has_nan, strict=True) if has}
+    def look_over(self, columns: Sequence[PlacedColumn], may_have: Sequence[bool | None]) -> bool:
+        """Take note of what columns may hold; tell whether any reads otherwise from now on."""
+        found = {column.name for column, may in zip(columns, may_have, strict=True) if may}
         self._looked_over |= {column.name for column in columns}
         self._with_nan |= found
         if found:
@@ -107,8 +107,9 @@ def open_files(session: Session, table: PlacedTable, rows: Sequence[int]) -> Fil
 
 
 def ask_for_nan(column: PlacedColumn) -> str:
-    """Ask whether a column holds what is not a number."""
-    return f"bool_or(isnan({column.sql}))"
+    """Ask whether a column may hold what is not a number: it does, or both infinities."""
+    # A sum is what aggregates do fastest, and keeps what is not a number.
+    return f"isnan(sum({column.sql}))"
 
 
 def _read_files(names: Sequence[str], columns: Sequence[PlacedColumn]) -> str:

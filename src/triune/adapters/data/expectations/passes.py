@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from triune.adapters.data.expectations.files import ask_for_nan, open_files
@@ -31,7 +33,7 @@ class Passes:
 
     def scan(self, columns: Collection[str], asks: Sequence[str]) -> Sequence[Any]:
         """Answer aggregates, in one scan: what is to be looked over is so beside them."""
-        if self._files is None or not self._reads_files(columns):
+        if self._files is None or not self.reads_files(columns):
             return self.ask(columns, _select(asks))[0]
         unknown = self._files.not_looked_over(columns)
         probes = [ask_for_nan(column) for column in unknown]
@@ -71,6 +73,23 @@ class Passes:
         with self._cursor() as cursor:
             return cursor.execute(query).fetchall()
 
+    def array(self, columns: Collection[str], query: str) -> npt.NDArray[Any]:
+        """Answer a query for one column of numbers, none of them missing: shape (rows,).
+
+        It is about ``columns``, or with none of them about what was kept. Not a number is a value
+        here, wherever the files have it.
+        """
+        try:
+            with self._cursor() as cursor:
+                if columns and not self.reads_files(columns):
+                    cursor.register(SOURCE, self._table.reader(columns))
+                (values,) = cursor.execute(query).fetchnumpy().values()
+        except duckdb.Error:
+            if not columns or not self.leave_files(columns):
+                raise
+            return self.array(columns, query)
+        return np.asarray(values)
+
     def understands(self, pattern: str) -> bool:
         """Tell whether SQL can match a regular expression (written as SQL)."""
         try:
@@ -79,9 +98,13 @@ class Passes:
             return False
         return True
 
+    def reads_files(self, columns: Collection[str]) -> bool:
+        """Tell whether SQL reads columns itself, and so again at little cost."""
+        return self._files is not None and self._files.reads(columns)
+
     def leave_files(self, columns: Collection[str]) -> bool:
         """Hand rows to SQL from now on, as a query failed; tell whether that is any different."""
-        was_read = self._reads_files(columns)
+        was_read = self.reads_files(columns)
         self._files = None
         return was_read
 
@@ -94,9 +117,6 @@ class Passes:
             They cannot be: a file is damaged inside, say.
         """
         self._table.require_readable(columns)
-
-    def _reads_files(self, columns: Collection[str]) -> bool:
-        return self._files is not None and self._files.reads(columns)
 
     def _opened(self, columns: Collection[str]) -> duckdb.DuckDBPyConnection:
         cursor = self._cursor()
