@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.deliveries import a_delivery, add_release
+from tests.deliveries import a_delivery, add_release, prune
 from tests.gateways import a_release, answer_of
-from tests.processes import is_alive, wait_until
+from tests.processes import children, is_alive, wait_until
 from tests.projects import triune
 
 from triune.bootstrap import controller_lease, open_project
 from triune.cli.demo_load import Load
+from triune.domain.rollout.routing import Applied
 from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Rollout
+from triune.operations import approvals
 from triune.operations.environments import observe
 from triune.operations.traffic import leading
 
@@ -27,8 +29,9 @@ PRODUCTION = """environments:
     listen: "127.0.0.1:{port}"
     strategy: {strategy}
     {more}
-    step: {{min_seconds: 0, min_requests: 50, deadline_seconds: 600, bake_seconds: 0}}
+    step: {{{step}}}
 """
+STEP = {"min_seconds": 0, "min_requests": 50, "deadline_seconds": 600, "bake_seconds": 0}
 BODIES = [b'{"x": %d}' % x for x in range(20)]
 
 
@@ -68,6 +71,15 @@ class ALive:
         logs = sorted((self.folder / ".triune" / "logs").glob("*.log"))
         return "\n".join(f"--- {each.name}\n{each.read_text()}" for each in logs)
 
+    def workers(self, name: str) -> list[int]:
+        """List the live workers of a release."""
+        release = self.releases[name].encode()
+        return [
+            pid
+            for pid in children(self.gateway)
+            if release in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        ]
+
     def standing(self) -> Standing:
         with open_project(self.folder) as context:
             return observe(context, "production")
@@ -80,6 +92,43 @@ class ALive:
     def traffic(self) -> Any:
         with open_project(self.folder) as context:
             return context.planes.of(context.spec.environments[0]).look()
+
+    def is_followed(self) -> bool:
+        """Tell whether the traffic process does what the ledger says."""
+        rollout, traffic = self.rollout(), self.traffic()
+        wanted = Applied(token=rollout.token, split=rollout.split)
+        return traffic is not None and traffic.applied == wanted and self.rollout() == rollout
+
+    def await_step(self, step: int) -> Rollout:
+        """Wait until a step is in force, or the rollout is over."""
+
+        def is_there() -> bool:
+            rollout = self.rollout()
+            return not rollout.is_open or (rollout.step >= step and rollout.is_step_in_force)
+
+        wait_until(is_there)
+        return self.rollout()
+
+    def pause(self) -> None:
+        """Pause what is open at once; the command takes a moment to start."""
+        with open_project(self.folder) as context:
+            approvals.pause(context, approvals.find_rollout(context, self.rollout().id))
+
+    def prune(self, name: str) -> None:
+        """Record that a release was pruned, and remove what it was made of."""
+        with open_project(self.folder) as context:
+            prune(context, self.releases[name])
+        self.remove_bytes(name)
+
+    def remove_bytes(self, name: str) -> None:
+        """Remove a release's manifest from the store."""
+        release = self.releases[name]
+        (self.folder / ".triune" / "blobs" / release[:2] / release).unlink()
+
+    def tell(self, *arguments: str) -> Any:
+        """Run a command, whatever it exits with, and read what it prints."""
+        done = triune(self.folder, *arguments, "--json")
+        return json.loads(done.stdout)
 
     def up(self) -> None:
         done = triune(self.folder, "up", "--json")
@@ -142,10 +191,15 @@ def a_live_project(
     strategy: str = "canary",
     more: str = "steps: [5, 25, 100]",
     golden: bytes | None = None,
+    **step: float | str,
 ) -> Iterator[ALive]:
-    """Lay out a project with releases that behave as their modes say, and take all down after."""
+    """Lay out a project with releases that behave as their modes say, and take all down after.
+
+    What is given of ``step`` takes the place of what is usual here.
+    """
     port = a_free_port()
-    settings = PRODUCTION.format(port=port, strategy=strategy, more=more)
+    pace = ", ".join(f"{name}: {value}" for name, value in {**STEP, **step}.items())
+    settings = PRODUCTION.format(port=port, strategy=strategy, more=more, step=pace)
     project = a_delivery(folder / "visits", settings)
     releases, shifts = {}, {}
     with open_project(project) as context:

@@ -4,12 +4,12 @@ Run from the root of the repository: ``python -m benchmarks.rollouts``.
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
+from benchmarks.goals import progress, summary
 from benchmarks.rollouts import advances, delays, false_rollbacks, latency, plot, rivals
-from benchmarks.rollouts.figures import Figure, table
+from benchmarks.rollouts.figures import table
 
 PANELS = ("good", "good, shared outage of 25 min", "fails in 2%")
 
@@ -45,20 +45,6 @@ def main() -> None:
 
     print("\n\n".join(table(title, rows) for title, rows in parts.items()))
     print(f"\n{summary(parts)}; {time.process_time() - begun:,.0f} s; plot: {arguments.svg}")
-
-
-def summary(parts: dict[str, list[Figure]]) -> str:
-    """Count the goals."""
-    goals = [row for rows in parts.values() for row in rows if row.goal is not None]
-    missed = [row.what for row in goals if not row.is_met]
-    return f"{len(goals) - len(missed)} of {len(goals)} goals met" + (
-        f"; missed: {'; '.join(missed)}" if missed else ""
-    )
-
-
-def progress(what: str) -> None:
-    """Say on stderr what is being simulated."""
-    print(f"... {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

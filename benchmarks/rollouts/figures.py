@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.goals import columns
 
 from triune.stats.proportion import clopper_pearson_interval
 
@@ -118,13 +119,7 @@ def generators(what: str, runs: int) -> list[np.random.Generator]:
 def table(title: str, figures: list[Figure]) -> str:
     """Lay figures out in columns."""
     head = ("what", "goal", "figure", "95 % interval", "", "inconclusive", "runs")
-    rows = [head, *(_cells(figure) for figure in figures)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return "\n".join([title, "", *(line.rstrip() for line in lines)])
+    return columns(title, [head, *(_cells(figure) for figure in figures)])
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from benchmarks.rollouts.figures import Figure, generators, share
 from benchmarks.rollouts.requests import RULES, no_evidence
 
+from triune.domain.outcomes import LatencySample
 from triune.stats.inputs import BoolArray, FloatArray
 from triune.stats.sequential.latency import ServiceTimes
 from triune.stats.sequential.rollback import Stream, Trials
@@ -30,10 +31,14 @@ _EACH_S: Final = 0.0005
 
 
 class Served(NamedTuple):
-    """What the worker took for each request's batch, how large that was, and how busy it was."""
+    """What the worker took for each request's batch, how large that was, and how busy it was.
+
+    ``latency_s`` is how long each request took, the wait in the queue included.
+    """
 
     service_s: FloatArray
     batch_size: npt.NDArray[np.int64]
+    latency_s: FloatArray
     busy: float
 
 
@@ -64,10 +69,19 @@ def is_rolled_back(rng: np.random.Generator, *, per_s: float, slowdown: float) -
     arrived = arrivals(rng, len(weights), per_s=per_s)
     on_candidate = rng.random(len(weights)) < weights
     slower = np.empty((4, len(weights)), dtype=np.bool_)
+    latency_s = np.empty(len(weights))
     for is_candidate, factor in ((True, slowdown), (False, 1.0)):
         arm = on_candidate == is_candidate
         served = serve(rng, arrived[arm], slowdown=factor)
         slower[:, arm] = times.slower(served.service_s, served.batch_size)
+        latency_s[arm] = served.latency_s
+    sample = LatencySample()
+    slower &= np.array(
+        [
+            sample.takes(assigned_at_s=at_s, latency_s=took_s)
+            for at_s, took_s in zip(arrived.tolist(), latency_s.tolist(), strict=True)
+        ]
+    )
     evidence = no_evidence().after(_trials(on_candidate, weights, slower))
     latency = {at.stream: at for at in evidence.against(RULES.alpha)}[Stream.LATENCY]
     return latency.is_sufficient
@@ -80,6 +94,7 @@ def serve(rng: np.random.Generator, arrived: FloatArray, *, slowdown: float = 1.
     spread = (slowdown * scatter).tolist()
     durations: list[float] = []
     sizes: list[int] = []
+    ends: list[float] = []
     free = busy = 0.0
     begin = 0
     while begin < len(times):
@@ -91,9 +106,13 @@ def serve(rng: np.random.Generator, arrived: FloatArray, *, slowdown: float = 1.
         took = (_BASE_S + _EACH_S * (end - begin)) * spread[begin]
         durations.append(took)
         sizes.append(end - begin)
+        ends.append(start + took)
         free, busy, begin = start + took, busy + took, end
     batch = np.array(sizes)
-    return Served(np.repeat(durations, batch), np.repeat(batch, batch), busy / free)
+    answered = np.repeat(ends, batch)
+    return Served(
+        np.repeat(durations, batch), np.repeat(batch, batch), answered - arrived, busy / free
+    )
 
 
 def arrivals(rng: np.random.Generator, count: int, *, per_s: float) -> FloatArray:

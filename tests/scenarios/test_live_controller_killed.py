@@ -20,8 +20,9 @@ from triune.domain.rollout.state import Rollout, Status
 pytestmark = pytest.mark.slow
 
 KILLED_CONTROLLER = Path(__file__).with_name("killed_controller.py")
-# The champion before is let go of at once: that, too, is recorded and done.
-STEPS = "steps: [5, 25, 100]\n    keep_warm_seconds: 0"
+# The champion before is let go of at once: that, too, is recorded and done. The shares are large
+# because a worker that is hardly asked is slower where others need the processor.
+STEPS = "steps: [30, 60, 100]\n    keep_warm_seconds: 0"
 
 
 @contextmanager
@@ -61,9 +62,10 @@ def is_settled(live: ALive) -> bool:
 
 def points(met: Path, kind: str) -> set[str]:
     """List the points of a kind that somebody died at, each of them before and after."""
-    found = [line.split(" ", 2) for line in met.read_text().splitlines()]
-    before = {rest for when, what, rest in found if what == kind and when == "before"}
-    assert before == {rest for when, what, rest in found if what == kind and when == "after"}
+    found = [line for line in met.read_text().splitlines() if line.split()[1] == kind]
+    before = {line.removeprefix("before ") for line in found if line.startswith("before ")}
+    after = {line.removeprefix("after ") for line in found if line.startswith("after ")}
+    assert before == after
     return before
 
 
@@ -115,9 +117,10 @@ def test_a_good_release_gets_through_and_its_evidence_counts_once(tmp_path: Path
         ]
         assert audited.returncode == 0, audited.stderr
         assert (load.seen.errors, load.seen.wrong) == ({}, 0)
-        # Each step begins and ends, and the last one settles; the traffic is told of each.
+        # Each step begins and ends, and the release then serves alone: the traffic is told of each,
+        # but for what was followed by another before it was told.
         assert len(points(met, "append")) >= 7
-        assert len({each for each in points(met, "apply") if each.startswith("2.")}) == 5
+        assert {"apply 2.0", "apply 2.1", "apply 2.2", "apply 2.4"} <= points(met, "apply")
         assert points(met, "run")
         assert points(met, "keep")
         assert set(kept) == {0, 1, 2}

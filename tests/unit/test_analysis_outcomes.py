@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triune.domain.outcomes import Answer, Outcome, Request, outcomes_of, settle
+from triune.domain.outcomes import Answer, LatencySample, Outcome, Request, outcomes_of, settle
 from triune.domain.traffic import Arm, Incident, Units, arm_of, unit_id
 from triune.stats.sequential.latency import ServiceTimes
 
@@ -40,7 +40,13 @@ def outcomes(
     times: ServiceTimes | None = None,
     p99_s: float | None = None,
 ) -> tuple[Outcome, ...]:
-    return outcomes_of(requests, units=units or Units(), times=times, p99_s=p99_s)
+    return outcomes_of(
+        requests,
+        units=units or Units(),
+        times=times,
+        sample=LatencySample(),
+        p99_s=p99_s,
+    )
 
 
 def measured_times() -> ServiceTimes:
@@ -116,7 +122,7 @@ def test_a_slow_request_counts_for_each_quantile_that_it_exceeds() -> None:
 
     first, again = outcomes(
         a_request(1, key="ada", answer=slow),
-        a_request(2, key="ada", answer=replace(slow, service_s=1.06)),
+        a_request(2, key="ada", at_s=9.0, answer=replace(slow, service_s=1.06)),
         times=measured_times(),
     )
 
@@ -161,3 +167,31 @@ def test_a_request_on_another_arm_than_its_hash_says_is_refused() -> None:
 def test_a_request_without_an_answer_is_refused() -> None:
     with pytest.raises(ValueError, match="request 7 has no answer"):
         outcomes(a_request(7, answer=None))
+
+
+def test_of_requests_that_were_answered_together_the_time_of_one_is_compared() -> None:
+    slow = Answer(failed=False, latency_s=0.4, service_s=3.0, batch_size=1)
+    together = [a_request(number, answer=slow) for number in (1, 2, 3)]
+
+    seen = outcomes(*together, times=measured_times())
+
+    assert [bool(each.incidents) for each in seen] == [True, False, False]
+
+
+def test_the_next_time_is_compared_once_the_one_before_is_answered() -> None:
+    sample = LatencySample()
+
+    taken = [
+        sample.takes(assigned_at_s=at_s, latency_s=0.1)
+        for at_s in (10.0, 10.01, 10.09, 10.1, 10.15, 10.3)
+    ]
+
+    assert taken == [True, False, False, True, False, True]
+    assert not sample.takes(assigned_at_s=10.39, latency_s=0.0)
+
+
+def test_a_clock_that_was_set_back_does_not_end_the_comparison() -> None:
+    sample = LatencySample()
+    sample.takes(assigned_at_s=1e6, latency_s=0.1)
+
+    assert sample.takes(assigned_at_s=10.0, latency_s=0.1)

@@ -57,7 +57,7 @@ version: 1
 project: churn
 pipeline: none
 code:
-  checks: [lint, {name: licences, run: make licences, timeout_s: 60}]
+  checks: [lint, tests, {name: licences, run: make licences, timeout_s: 60}]
   coverage_min: 80
 data:
   datasets: {train: data/train.parquet, holdout: data/holdout.parquet}
@@ -136,6 +136,7 @@ def test_what_is_to_be_checked_is_told_too(tmp_path: Path) -> None:
 
     assert spec.checks == (
         CodeCheckSpec(name="lint"),
+        CodeCheckSpec(name="tests"),
         CodeCheckSpec(name="licences", command="make licences", timeout_s=60),
     )
     assert spec.coverage_min == 80

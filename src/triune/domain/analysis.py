@@ -390,7 +390,8 @@ def _silence(moment: Moment) -> Reason | None:
             code=AnalysisCode.NO_TELEMETRY,
             message="no outcome was ever read from the gateway; see whether it runs",
         )
-    age = moment.now_s - moment.telemetry_at_s
+    # In either direction: of a clock that was set back, nobody knows how long ago it was.
+    age = abs(moment.now_s - moment.telemetry_at_s)
     if age < STALE_S:
         return None
     return Reason(

@@ -46,7 +46,8 @@ class Compared:
 class SliceCompared:
     """Candidate against champion on one slice.
 
-    ``compared`` is None where the slice holds too little to compare anything, as a single class.
+    ``compared`` is None where the slice holds too little to compare anything, as a single class;
+    ``shortage`` then says of what.
     ``p_harm`` is the one-sided p of "the harm is at most the allowed one", small where the slice
     is clearly harmed by more.
     """
@@ -57,6 +58,7 @@ class SliceCompared:
     required: bool
     compared: Compared | None
     p_harm: float | None
+    shortage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +309,8 @@ def _judge_slice(
     compared = each.compared
     if compared is None or p_adjusted is None:
         status = SliceStatus.UNDERPOWERED
-        message = f"{each.rows} rows are too few to judge; {each.min_rows} are asked"
+        few = f"{each.rows} rows are too few to judge; {each.min_rows} are asked"
+        message = each.shortage or few
     else:
         figures = f"delta {compared.delta:+.4f} on {each.rows} rows"
         detectable = smallest_detectable(compared.standard_error, alpha=alpha)

@@ -31,6 +31,8 @@ class Observed:
         None where the traffic process does not answer.
     analysis
         None where no candidate is tried.
+    lasted_s
+        For how long the present step was watched while it was in force.
     """
 
     now_s: float
@@ -39,6 +41,7 @@ class Observed:
     traffic: Traffic | None
     analysis: Analysis | None
     evidence: RolloutEvidence | None
+    lasted_s: float
 
 
 class Observer:
@@ -74,6 +77,7 @@ class Observer:
         if traffic is not None:
             self._read(standing, rollout, now_s)
             self._watch.follow(rollout, rules)
+        self._watch.pass_time(rollout, now_s)
         return Observed(
             now_s=now_s,
             standing=standing,
@@ -81,6 +85,7 @@ class Observer:
             traffic=traffic,
             analysis=None if rollout is None else self._watch.analyse(rollout, rules, now_s=now_s),
             evidence=self._watch.evidence,
+            lasted_s=self._watch.lasted_s,
         )
 
     def standing(self) -> Standing:

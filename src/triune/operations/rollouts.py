@@ -109,6 +109,7 @@ class Conductor:
             breaker=traffic.breaker if traffic else None,
             latest=rollout.token,
             unable=self._unable(rollout),
+            lasted_s=observed.lasted_s,
         )
         move = advance(rollout, seen, observed.now_s)
         if not move.has_changed and rollout.status is Status.PROMOTED:

@@ -1,16 +1,16 @@
 """Brings up what serves a project's environments and moves its rollouts, and takes it down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from triune.domain.errors import TrafficError, UsageError
+from triune.domain.errors import TrafficError, TriuneError, UsageError
 from triune.domain.project import EnvironmentSpec
 from triune.domain.rollout.routing import Applied
 from triune.operations.context import Context
 from triune.operations.environments import observe
 from triune.operations.traffic import leading
-from triune.ports import ControllerProcess, Progress, Traffic
+from triune.ports import ControllerProcess, Progress, Traffic, TrafficRouter
 
 POLL_S: Final = 0.05
 PATIENCE_S: Final = 120.0
@@ -44,7 +44,9 @@ def bring_up(
     wait: Callable[[float], None],
     progress: Progress,
 ) -> tuple[Plane, ...]:
-    """Start the controller, unless it runs, and wait until every environment's traffic follows.
+    """Start what serves, unless it runs, and wait until every environment's traffic follows.
+
+    Where a traffic process cannot be started, as where its port is taken, nothing is left started.
 
     Parameters
     ----------
@@ -62,6 +64,7 @@ def bring_up(
     if controller.is_running():
         progress("the controller runs already")
     else:
+        _start_traffic(context, environments, progress=progress)
         progress("starting the controller")
         controller.start()
     for environment in environments:
@@ -109,6 +112,25 @@ def require_environments(context: Context) -> tuple[EnvironmentSpec, ...]:
             "`environments:`, as `production: {listen: '127.0.0.1:8702'}`"
         )
     return context.spec.environments
+
+
+def _start_traffic(
+    context: Context, environments: Sequence[EnvironmentSpec], *, progress: Progress
+) -> None:
+    """Start the traffic processes, all or none; the controller finds them running."""
+    started: list[TrafficRouter] = []
+    for environment in environments:
+        router = context.planes.of(environment)
+        if router.is_running():
+            continue
+        progress(f"starting the traffic of {environment.name}")
+        try:
+            router.start()
+        except TriuneError:
+            for each in started:
+                each.stop()
+            raise
+        started.append(router)
 
 
 def _await(

@@ -123,8 +123,7 @@ class GatewayRouter:
 
     def start(self) -> None:
         """Start the process, unless it is there; after each that ended at once, later."""
-        if self._process is not None and self._process.poll() is not None:
-            # Nobody else takes note of its end.
+        if not self._is_child_left():
             self._process = None
         if self._process is not None or self.is_running() or monotonic() < self._not_before:
             return
@@ -140,7 +139,7 @@ class GatewayRouter:
                 self._process = None
                 raise TrafficError(
                     f"the gateway on {self._listen} ended as it was started: "
-                    f"{said_since(self._log, began)}; it is tried again in {pause_s:g} s"
+                    f"{said_since(self._log, began)}"
                 )
             if monotonic() > deadline:
                 raise TrafficError(
@@ -155,9 +154,7 @@ class GatewayRouter:
         with suppress(TrafficError):
             self._post("/stop", {})
         deadline = monotonic() + STOP_TIMEOUT_S
-        while self._is_locked():
-            if self._process is not None:
-                self._process.poll()
+        while self._is_locked() or self._is_child_left():
             if monotonic() > deadline:
                 raise TrafficError(
                     f"the gateway on {self._listen} was told to stop and goes on, after "
@@ -199,7 +196,7 @@ class GatewayRouter:
         )
 
     def answered_by(self, request: Json) -> str | None:
-        """Send a request as a client does, and tell which release answered; None where none did."""
+        """Send a request as a client does, and tell which release answered or refused it."""
         address = urlsplit(self._url())
         connection = HTTPConnection(address.hostname or "", address.port, timeout=ADMIN_TIMEOUT_S)
         try:
@@ -211,7 +208,7 @@ class GatewayRouter:
             raise TrafficError(f"the gateway on {self._listen} does not answer: {error}") from error
         finally:
             connection.close()
-        return response.headers.get("X-Triune-Release") if response.status == 200 else None
+        return response.headers.get("X-Triune-Release")
 
     def read(self, *, after: int) -> Reading | None:
         """Read the log of outcomes beyond a cursor; None where the process does not answer."""
@@ -236,6 +233,10 @@ class GatewayRouter:
             open=tuple(_logged(each) for each in log.open),
             is_complete=len(log.outcomes) < AT_ONCE,
         )
+
+    def _is_child_left(self) -> bool:
+        """Tell whether what was started here has not ended; nobody else takes note of its end."""
+        return self._process is not None and self._process.poll() is None
 
     def _is_locked(self) -> bool:
         """Tell whether a process has the folder; not to be asked while one may start there."""

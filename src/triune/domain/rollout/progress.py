@@ -1,12 +1,16 @@
 """What a rollout does by itself, from what was seen of it: go on, stay, or go back."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from triune.domain.analysis import Analysis
 from triune.domain.rollout.plan import OnDeadline
 from triune.domain.rollout.routing import Applied, Breaker, FencingToken
 from triune.domain.rollout.state import Move, Rollout, RolloutCode, Status, moved, stayed
 from triune.domain.verdict import Reason, Verdict
+
+if TYPE_CHECKING:
+    # A command that moves a rollout judges nothing, and need not wait for the mathematics.
+    from triune.domain.analysis import Analysis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +34,19 @@ class Seen:
         would both be right by themselves.
     unable
         Why the candidate cannot be run, after repeated attempts; None where nothing says so.
+    lasted_s
+        For how long the step was watched while it was in force; None where nobody counts, and the
+        clock alone says.
     """
 
     rollout: str
     version: int
-    analysis: Analysis | None
+    analysis: "Analysis | None"
     applied: Applied | None
     breaker: Breaker | None
     latest: FencingToken
     unable: str | None = None
+    lasted_s: float | None = None
 
 
 def advance(rollout: Rollout, seen: Seen, now_s: float) -> Move:
@@ -248,7 +256,8 @@ def _judged(rollout: Rollout, seen: Seen, now_s: float) -> Move:
         return _stay(rollout, RolloutCode.NOT_ANALYSED, "nothing was analysed yet at this step")
     if analysis.verdict is not Verdict.PASS:
         return stayed(rollout, verdict=analysis.verdict, reason=analysis.reason)
-    left_s = rollout.plan.pace.bake_seconds - (now_s - rollout.step_began_at_s)
+    lasted_s = now_s - rollout.step_began_at_s if seen.lasted_s is None else seen.lasted_s
+    left_s = rollout.plan.pace.bake_seconds - lasted_s
     if rollout.plan.is_last(rollout.step) and left_s > 0:
         return _stay(
             rollout,

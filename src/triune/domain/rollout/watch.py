@@ -15,6 +15,7 @@ from triune.domain.analysis import Analysis, Moment, RolloutEvidence, analyse
 from triune.domain.canonical import Json
 from triune.domain.outcomes import (
     Answer,
+    LatencySample,
     Pair,
     Request,
     discordances_of,
@@ -22,7 +23,7 @@ from triune.domain.outcomes import (
     settle,
 )
 from triune.domain.rollout.routing import FencingToken
-from triune.domain.rollout.state import Rollout
+from triune.domain.rollout.state import Rollout, Status
 from triune.domain.rules import AnalysisRules
 from triune.domain.traffic import Arm, Units
 from triune.stats.sequential.latency import ServiceTimes
@@ -30,6 +31,8 @@ from triune.stats.sequential.latency import ServiceTimes
 FEWEST_TIMES: Final = 2_000
 """Of the champion's service times that its quantiles are frozen from: twenty beyond its p99."""
 MOST_TIMES: Final = 20_000
+LONGEST_LOOK_S: Final = 30.0
+"""What lies between two looks counts for so long at most: nobody watched, or a clock was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +108,12 @@ class Watch:
         self._evidence: RolloutEvidence | None = None
         self._units = Units()
         self._times: ServiceTimes | None = None
+        self._sample = LatencySample()
         self._champion: str | None = None
         self._measured: deque[tuple[float, int]] = deque(maxlen=MOST_TIMES)
         self._waiting: tuple[Logged, ...] = ()
+        self._looked_at_s: float | None = None
+        self._lasted_s = 0.0
         # What to add to the numbers of a log that began anew.
         self._base = 0
 
@@ -128,6 +134,24 @@ class Watch:
         if self._evidence.step < rollout.step:
             self._evidence = self._evidence.at_step(rollout.step, rules)
         self._freeze()
+
+    @property
+    def lasted_s(self) -> float:
+        """For how long the present step was watched while it was in force, pauses left out."""
+        return self._lasted_s
+
+    def pass_time(self, rollout: Rollout | None, now_s: float) -> None:
+        """Let the time since the last look count for the step.
+
+        It is measured from look to look, and not from the step's beginning: a clock that is set
+        forward neither makes a step old enough to advance nor brings its deadline, and one that is
+        set back does not hold it up.
+        """
+        before_s, self._looked_at_s = self._looked_at_s, now_s
+        if rollout is None or rollout.id != self._rollout or not rollout.is_step_in_force:
+            self._lasted_s = 0.0
+        elif before_s is not None and rollout.status is not Status.PAUSED:
+            self._lasted_s += min(max(0.0, now_s - before_s), LONGEST_LOOK_S)
 
     def take_in(  # noqa: PLR0913 - each says another thing
         self,
@@ -174,7 +198,7 @@ class Watch:
             return None
         moment = Moment(
             now_s=now_s,
-            step_began_at_s=rollout.step_began_at_s,
+            step_began_at_s=now_s - self._lasted_s,
             telemetry_at_s=self.telemetry_at_s,
         )
         return analyse(self._evidence, rules=rules, step=rollout.step_rules, moment=moment)
@@ -192,6 +216,9 @@ class Watch:
             "measured": [list(each) for each in self._measured],
             "waiting": [msgspec.to_builtins(each) for each in self._waiting],
             "base": self._base,
+            "sampled_until_s": self._sample.not_before_s,
+            "looked_at_s": self._looked_at_s,
+            "lasted_s": self._lasted_s,
         }
 
     @classmethod
@@ -215,12 +242,16 @@ class Watch:
         watch._measured.extend((float(time), int(size)) for time, size in document["measured"])
         watch._waiting = tuple(msgspec.convert(each, Logged) for each in document["waiting"])
         watch._base = document["base"]
+        watch._sample = LatencySample(not_before_s=float(document["sampled_until_s"]))
+        watch._looked_at_s = document["looked_at_s"]
+        watch._lasted_s = float(document["lasted_s"])
         return watch
 
     def _leave(self) -> None:
         if self._rollout is not None:
             self._rollout, self._evidence, self._times = None, None, None
             self._units, self._waiting = Units(), ()
+            self._lasted_s = 0.0
 
     def _keep_numbers_growing(self, reading: Reading) -> None:
         """Notice where somebody removed the log: its numbers then begin anew."""
@@ -260,6 +291,7 @@ class Watch:
             ),
             units=self._units,
             times=self._times,
+            sample=self._sample,
         )
         self._evidence = self._evidence.after_pairs(compared)
 
@@ -275,7 +307,13 @@ class Watch:
         assert self._evidence is not None
         requests = [self._request(each, rollout) for each in ours]
         judged, _ = settle(requests, now_s=now_s, timeout_s=timeout_s)
-        outcomes = outcomes_of(judged, units=self._units, times=self._times, p99_s=rules.p99_s)
+        outcomes = outcomes_of(
+            judged,
+            units=self._units,
+            times=self._times,
+            sample=self._sample,
+            p99_s=rules.p99_s,
+        )
         self._evidence = self._evidence.after(outcomes)
         beyond = self._evidence.last_number - self._base
         self._waiting = tuple(
