@@ -31,7 +31,7 @@ lock: install ## Resolve the dependencies anew.
 	  pyproject.toml -o requirements/dev.lock
 	$(BIN)/python requirements/bootstrap.py
 
-demo: install ## Show the main job: two releases, their diff, one served.
+demo: install ## Show the main job: good and bad changes, each stopped or let through.
 	$(BIN)/triune demo
 
 check: install ## Lint, types, and the contracts between the layers.

@@ -89,7 +89,9 @@ def _print_report(report: "RunReport") -> None:
 def _next(report: "RunReport", release: str) -> str:
     if report.verdict is Verdict.PASS and report.environment:
         return f"triune promote {release} --to {report.environment}"
-    return f"triune serve {release}" if report.verdict is Verdict.PASS else "triune gate show"
+    if report.verdict is Verdict.PASS:
+        return f"triune serve {release}"
+    return "triune gate show" if report.gated else "mend what is named above, and `triune run`"
 
 
 def _show_detail(step: "Step", report: "RunReport") -> str:

@@ -43,6 +43,7 @@ def cross_check(document: Document) -> list[Problem]:
             _deadlines,
             _error_rates,
             _gated_model,
+            _coverage_of_tests,
             _metrics,
         )
         for place, message in check(document)
@@ -50,6 +51,13 @@ def cross_check(document: Document) -> list[Problem]:
 
 
 _Findings = Iterator[tuple[Location, str]]
+
+
+def _coverage_of_tests(document: Document) -> _Findings:
+    checks = document.at(("code", "checks"))
+    is_measured = isinstance(checks, Sequence) and "tests" in checks
+    if document.at(("code", "coverage_min")) is not None and not is_measured:
+        yield ("code", "coverage_min"), "is measured by the check `tests`; add it to code.checks"
 
 
 def _datasets_of_the_model(document: Document) -> _Findings:

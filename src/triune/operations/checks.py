@@ -97,14 +97,16 @@ def run_checks(
     return tuple(results[number] for number in sorted(results))
 
 
-def find_changed(checks: Sequence[Check], results: Sequence[CheckResult]) -> dict[str, CheckResult]:
-    """Find the checks that would read something else now, by name, each as an ERROR."""
+def find_changed(
+    checks: Sequence[Check], results: Sequence[CheckResult]
+) -> dict[tuple[Layer, str], CheckResult]:
+    """Find the checks that would read something else now, by layer and name, each as an ERROR."""
     known = {(result.layer, result.name): result for result in results}
-    changed: dict[str, CheckResult] = {}
+    changed: dict[tuple[Layer, str], CheckResult] = {}
     for check in checks:
         result = known[check.layer, check.name]
         if check.is_reusable and check.digest() != result.digest:
-            changed[check.name] = replace(
+            changed[check.layer, check.name] = replace(
                 result,
                 verdict=Verdict.ERROR,
                 reason=Reason(

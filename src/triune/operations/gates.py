@@ -402,6 +402,7 @@ class _Pair:
         each = self.holdout.slices[name]
         rows = int(each.rows.sum())
         question = Question(alpha=self.rules.alpha, null=-self.rules.max_slice_harm)
+        shortage = ""
         try:
             found = self.holdout.compare(
                 self.rules.metric,
@@ -410,8 +411,8 @@ class _Pair:
                 rows=each.rows,
                 question=question,
             )
-        except TooFewRowsError:
-            found = None
+        except TooFewRowsError as error:
+            found, shortage = None, str(error)
         return SliceCompared(
             name=name,
             rows=rows,
@@ -419,6 +420,7 @@ class _Pair:
             required=each.spec.required,
             compared=self._compared(found, rows=rows) if found else None,
             p_harm=found.p_below if found else None,
+            shortage=shortage,
         )
 
     def _compared(self, found: PairedComparison, *, rows: int) -> Compared:

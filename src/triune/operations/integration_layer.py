@@ -31,6 +31,7 @@ from triune.operations.checks import Check
 from triune.operations.context import Context
 from triune.operations.cutting import load_golden
 from triune.operations.locating import require_path
+from triune.operations.project_tests import find_layer_tests
 from triune.operations.rollback_drill import drill_check
 from triune.ports import HttpAnswer, Progress, Service, Tool
 
@@ -88,7 +89,7 @@ def _make_checks(
         judges["golden in batches"] = golden.judge_in_batches
     for name, judge in judges.items():
         yield Check(layer=Layer.INTEGRATION, name=name, digest=digest, judge=judge)
-    path = context.spec.integration_tests
+    path = context.spec.integration_tests or find_layer_tests(context, Layer.INTEGRATION)
     if path is not None:
         tests = _Tests(context=context, service=service, release=release, path=path)
         yield Check(

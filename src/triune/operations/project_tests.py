@@ -22,9 +22,8 @@ def layer_tests(
     environment
         Variables that say what they are about.
     """
-    path = f"{_TESTS}/{layer}"
-    folder = context.root / path
-    if not any(next(folder.rglob(name), None) for name in _NAMES):
+    path = find_layer_tests(context, layer)
+    if path is None:
         return ()
     tool = context.tools.layer_tests(path, environment=environment)
     return (
@@ -37,3 +36,10 @@ def layer_tests(
             is_reusable=False,
         ),
     )
+
+
+def find_layer_tests(context: Context, layer: Layer) -> str | None:
+    """Find the folder of a layer's tests, as a path within the project; None where it has none."""
+    path = f"{_TESTS}/{layer}"
+    folder = context.root / path
+    return path if any(next(folder.rglob(name), None) for name in _NAMES) else None

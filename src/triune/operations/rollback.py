@@ -10,7 +10,7 @@ from triune.domain.rollout import commands
 from triune.domain.rollout.commands import Command
 from triune.domain.rollout.plan import Plan, Strategy
 from triune.domain.rollout.standing import Standing
-from triune.domain.rollout.state import Move, RolloutCode
+from triune.domain.rollout.state import Move, Rollout, RolloutCode
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Decision, Outcome, actor, find_environment, settle
@@ -58,15 +58,16 @@ def _take_back(
 ) -> Decision:
     """Take the last promotion back, and those before it until a release serves, if one is named."""
     moves: list[Move] = []
+    if standing.open_rollout is not None:
+        # It is compared with a champion that is none any more.
+        move = commands.abort(
+            standing.open_rollout, _command(context, standing.open_rollout, standing, because)
+        )
+        moves.append(move)
+        standing = standing.after(move)
     while True:
         last = standing.promoted[-1]
-        command = Command(
-            by=actor(context),
-            version=last.version,
-            latest=standing.latest or last.token,
-            because=because,
-        )
-        move = commands.roll_back(last, command, serving=last.id)
+        move = commands.roll_back(last, _command(context, last, standing, because), serving=last.id)
         if move.verdict is Verdict.FAIL:
             return Decision.refusing(move.reason, rollout=last.id)
         moves.append(move)
@@ -78,6 +79,15 @@ def _take_back(
                 rollout=last.id,
                 moves=tuple(moves),
             )
+
+
+def _command(context: Context, rollout: Rollout, standing: Standing, because: str) -> Command:
+    return Command(
+        by=actor(context),
+        version=rollout.version,
+        latest=standing.latest or rollout.token,
+        because=because,
+    )
 
 
 def _bring_back(

@@ -35,24 +35,14 @@ def drill_check(context: Context, release: ReleaseRecord, manifest: Manifest) ->
     champion = find_champion(context).release
     if not context.spec.environments or not manifest.golden:
         return None
-    request = load_golden(context, manifest.golden)[0]
     judge: Callable[[Progress], Judgement]
     if champion is None:
         judge = _nothing_to_go_back_to(f"{NO_CHAMPION} to go back to yet")
     elif champion.id == release.id:
         judge = _nothing_to_go_back_to(f"release {short(release.id)} is the champion itself")
     else:
-        judge = _Drill(
-            context=context,
-            champion=champion,
-            # Read here: a check may be judged in another thread, and the ledger belongs to ours.
-            manifests={
-                champion.id: load_manifest(context, champion),
-                release.id: manifest,
-            },
-            release=release,
-            request=request,
-        ).judge
+        drill = _Drill(context=context, champion=champion, release=release, manifest=manifest)
+        judge = drill.judge
     return Check(
         layer=Layer.INTEGRATION,
         name=NAME,
@@ -67,32 +57,38 @@ def _nothing_to_go_back_to(why: str) -> Callable[[Progress], Judgement]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drill:
-    """What is needed to try a rollback; ``request`` is one that both releases answer."""
+    """What is needed to try a rollback."""
 
     context: Context
     champion: ReleaseRecord
     release: ReleaseRecord
-    manifests: dict[str, Manifest]
-    request: Json
+    manifest: Manifest
 
     def judge(self, progress: Progress) -> Judgement:
         progress(f"rolling {short(self.release.id)} out and back")
         with self.context.scratch.folder(label=self.release.id) as folder:
-            bundles = {}
-            for name, manifest in self.manifests.items():
-                bundles[name] = folder / name
-                bundles[name].mkdir()
-                try:
+            try:
+                manifests = {
+                    self.champion.id: load_manifest(self.context, self.champion),
+                    self.release.id: self.manifest,
+                }
+                request = load_golden(self.context, self.manifest.golden or "")[0]
+                bundles = {name: folder / name for name in manifests}
+                for name, manifest in manifests.items():
+                    bundles[name].mkdir()
                     lay_out_bundle(self.context.store, manifest, bundles[name])
-                except StoreError as error:
-                    return judge_drill_failed(f"release {short(name)} cannot be laid out: {error}")
+            except StoreError as error:
+                return judge_drill_failed(
+                    f"the champion {short(self.champion.id)} and the candidate cannot be laid out "
+                    f"side by side: {error}"
+                )
             with self.context.planes.apart(folder / "gateway") as router:
                 try:
                     router.run(bundles)
                     self._await_workers(router)
-                    self._order(router, 1)
-                    forward_s = self._order(router, 2, candidate=self.release.id)
-                    back_s = self._order(router, 3)
+                    self._order(router, 1, request)
+                    forward_s = self._order(router, 2, request, candidate=self.release.id)
+                    back_s = self._order(router, 3, request)
                 except TrafficError as error:
                     return judge_drill_failed(str(error))
         return judge_drill(forward_s=forward_s, back_s=back_s, most_s=MOST_S)
@@ -113,8 +109,13 @@ class _Drill:
                 raise TrafficError(f"the releases were not ready within {START_S:g} s")
             sleep(10 * _POLL_S)
 
-    def _order(self, router: TrafficRouter, number: int, *, candidate: str | None = None) -> float:
-        """Order who answers, and tell how long it took until that release did."""
+    def _order(
+        self, router: TrafficRouter, number: int, request: Json, *, candidate: str | None = None
+    ) -> float:
+        """Order who answers, and tell how long it took until that release did.
+
+        The request is one that the candidate takes; that the champion refuses it is an answer too.
+        """
         began = monotonic()
         router.apply(
             Routing(
@@ -127,7 +128,7 @@ class _Drill:
             )
         )
         wanted = candidate or self.champion.id
-        while (answered := router.answered_by(self.request)) != wanted:
+        while (answered := router.answered_by(request)) != wanted:
             if monotonic() > began + MOST_S:
                 raise TrafficError(
                     f"release {short(wanted)} was to answer, and "

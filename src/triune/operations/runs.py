@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from time import perf_counter
 
-from triune.domain.errors import LedgerError, TriuneError
+from triune.domain.errors import LedgerError, TriuneError, WorkerError, WorkerKilledError
 from triune.domain.events import EventKind
 from triune.domain.evidence import CheckResult, Layer
 from triune.domain.release import short
@@ -21,6 +21,7 @@ from triune.operations.context import Context, record
 from triune.operations.cutting import (
     TESTS,
     Cut,
+    Gathered,
     cut_release,
     gather_release,
     record_golden_answers,
@@ -190,13 +191,12 @@ def _run_steps(context: Context, checkout: Checkout, done: _Progress) -> None:
     changed = find_changed(checks, done.results)
     if changed:
         # What was pinned is not what was checked.
-        done.results = [changed.get(result.name, result) for result in done.results]
+        done.results = [changed.get((result.layer, result.name), result) for result in done.results]
         for layer in (Layer.CODE, Layer.DATA):
             if found := [result for result in changed.values() if result.layer is layer]:
                 done.steps.append(_step_of(layer, found, seconds=0.0))
     with done.step("golden answers") as say:
-        count = record_golden_answers(context, cut, gathered.answers)
-        say(f"{count} answers stand" if count else "not applicable")
+        say(_golden_answers(context, cut, gathered))
     release = find_release(context, cut.id)
     # It comes up while the model is checked, and is asked nothing before that has passed.
     with integration_checks(context, release, manifest) as checks_of_service:
@@ -208,6 +208,17 @@ def _run_steps(context: Context, checkout: Checkout, done: _Progress) -> None:
         done.gated = evaluate_gate(context, release, manifest, done.results, progress=done.say)
         say(done.gated.decision.reason.message)
     done.steps[-1] = replace(done.steps[-1], verdict=done.gated.decision.verdict)
+
+
+def _golden_answers(context: Context, cut: Cut, gathered: Gathered) -> str:
+    """Record the golden answers, or say why there are none; the model layer then judges it."""
+    try:
+        count = record_golden_answers(context, cut, gathered.answers)
+    except WorkerKilledError:
+        raise
+    except WorkerError as error:
+        return f"none: {error}"
+    return f"{count} answers stand" if count else "not applicable"
 
 
 def _step_of(layer: Layer, results: Sequence[CheckResult], *, seconds: float) -> Step:

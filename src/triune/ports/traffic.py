@@ -100,7 +100,9 @@ class TrafficRouter(Protocol):
         """
 
     def answered_by(self, request: Json) -> str | None:
-        """Send a request as a client does, and tell which release answered; None where none did.
+        """Send a request as a client does, and tell which release answered or refused it.
+
+        None where no release did.
 
         Raises
         ------
