@@ -153,7 +153,9 @@ def test_what_a_command_leaves_behind_in_its_group_ends_with_it(tmp_path: Path) 
 
     assert finished == Finished(returncode=0, tail=("done",))
     assert lines == ["done"]
-    assert not is_alive(written_pid(tmp_path / "child"))
+    child = written_pid(tmp_path / "child")
+    # Killed by then, and gone as soon as the kernel comes to it.
+    wait_until(lambda: not is_alive(child))
 
 
 def test_a_daemon_that_left_the_group_is_not_waited_for(tmp_path: Path) -> None:

@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
+from tests.deliveries import a_delivery
+from tests.processes import wait_until
 from tests.projects import git, triune
 
 pytestmark = pytest.mark.slow
 
-DEADLINE_S = 900
+DEADLINE_S = 1800
 SCENES = (
     ("first", "gate", "PASS", "FIRST_RELEASE"),
     ("better", "gate", "PASS", "IMPROVED"),
@@ -27,7 +30,33 @@ SCENES = (
     ("comment_only", "gate", "PASS", "MODEL_UNCHANGED"),
     ("approval", None, "PASS", "APPROVED"),
     ("undo", None, "PASS", "ROLLED_BACK"),
+    ("canary_good", "rollout", "PASS", "SAFETY_SHOWN"),
+    ("canary_errors", "rollout", "FAIL", ANY),
+    ("canary_slow", "rollout", "FAIL", "CANDIDATE_IS_SLOWER"),
 )
+SETTINGS = """environments:
+  staging:
+    listen: "127.0.0.1:8701"
+    strategy: instant
+  production:
+    listen: "127.0.0.1:8702"
+    after: staging
+    approvals: {required: 1}
+    strategy: instant
+"""
+# Goes on air, and stays there as long as its standard input is open.
+ON_AIR = """
+import sys
+from pathlib import Path
+from triune.cli.demo_plane import on_air
+from triune.cli.demo_stage import Stage, told_to_end
+folder = Path(sys.argv[1])
+stage = Stage(project=folder, folder=folder, is_kept=True, to_stderr=True)
+with told_to_end(), on_air(stage) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+    raise RuntimeError("a scene went wrong")
+"""
 
 
 class Demo:
@@ -56,21 +85,27 @@ class Demo:
             finally:
                 process.kill()
 
-    def processes(self) -> list[str]:
-        """List the demo's processes, whoever started them, by their commands."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """List the demo's processes, whoever started them, with their commands."""
+        found = {}
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 if self._mark.encode() in (place / "environ").read_bytes():
-                    found.append((place / "cmdline").read_text().replace("\0", " "))
+                    command = (place / "cmdline").read_text().replace("\0", " ")
+                    found[int(place.name)] = command
             except OSError:
                 continue  # It has ended meanwhile, or is not ours.
         return found
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Demo:
-    return Demo(tmp_path)
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    # Some of them outlive whoever started them, by intention.
+    for pid in demo.processes():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +134,7 @@ def test_ended_by_hand_it_leaves_nothing(demo: Demo, moment: str, number: signal
 
     assert process.returncode == 130, rest
     assert json.loads(printed)["reasons"][0]["code"] == "INTERRUPTED"
-    assert left == []
+    assert left == {}
     assert list(demo.temporary.iterdir()) == []
 
 
@@ -125,11 +160,54 @@ def test_it_plays_every_scene_in_the_folder_that_is_named_and_leaves_all_else_as
     )
     assert all(scene["seconds"] >= 0 for scene in document["scenes"])
     assert '"prediction":' in said
+    for scene in document["scenes"][-3:]:
+        assert scene["client_requests"] > 5_000
+        assert (scene["client_errors"], scene["wrong_answers"]) == (0, 0)
+        assert scene["candidate_requests"] > 0
+    good, failing, slow = document["scenes"][-3:]
+    assert (good["false_rollback"], good["seconds_to_champion"]) == (False, None)
+    assert failing["false_rollback"] is slow["false_rollback"] is None
+    # What a batch raised for is predicted row by row, which takes its time too.
+    assert failing["reason"] in {"CANDIDATE_FAILS_MORE", "CANDIDATE_IS_SLOWER"}
+    assert failing["seconds_to_champion"] >= 0
+    assert slow["seconds_to_champion"] >= 0
     assert document["folder"] == str(project)
     assert git(monorepo, "status", "--porcelain") == "A  params.yaml\n?? churn/\n"
     assert triune(project, "audit", "verify").returncode == 0
     assert list(demo.temporary.iterdir()) == []
-    assert demo.processes() == []
+    assert demo.processes() == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, None])
+def test_however_it_ends_what_carries_its_traffic_ends_too(
+    demo: Demo, number: signal.Signals | None
+) -> None:
+    project = a_delivery(demo.folder / "visits", SETTINGS)
+    with subprocess.Popen(
+        [sys.executable, "-c", ON_AIR, str(project)],
+        env={**os.environ, **demo.env},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        running = " ".join(demo.processes().values())
+        # Whoever listened may be gone too.
+        process.stderr.close()
+
+        if number is None:
+            process.stdin.close()
+        else:
+            process.send_signal(number)
+
+        process.wait(DEADLINE_S)
+    assert running.count("triune.controller") == 1
+    assert running.count("triune.gateway") == 2
+    wait_until(lambda: demo.processes() == {})
 
 
 def test_a_folder_that_holds_something_is_refused_and_left_as_it_was(demo: Demo) -> None:

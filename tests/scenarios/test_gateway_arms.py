@@ -159,7 +159,12 @@ def test_a_shadowed_candidate_gets_copies_and_answers_nobody(
         short = candidate.release[:12]
         line = f'triune_shadows_total{{release="{short}",result="different"}} 10'
         wait_until(lambda: line in gateway.metrics())
-        assert {outcome["arm"] for outcome in gateway.outcomes()} == {"champion"}
+        logged = gateway.outcomes()
+        pairs = [each for each in logged if each.get("kind") == "pair"]
+        assigned = [each for each in logged if "kind" not in each]
+        assert {each["arm"] for each in assigned} == {"champion"}
+        assert {each["number"] for each in pairs} == {each["number"] for each in assigned}
+        assert not any("candidate_failure" in each or each.get("is_same") for each in pairs)
 
 
 # What clients never see

@@ -1,14 +1,18 @@
 """`triune demo`: the main job on a real project, by the very commands that a user would type."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from triune.cli.demo_stage import Stage, find_place, told_to_end
-from triune.cli.output import AsJson, print_json
+from triune.cli.output import EXIT_CODES, AsJson, print_json
 from triune.domain.verdict import Verdict
+
+AMISS = "AMISS_UNDER_TRAFFIC"
+"""The reason where a scene under live traffic did not come out as it must."""
 
 
 def demo(
@@ -18,7 +22,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take good and bad changes of a churn model through layers, gate, approval and rollback."""
+    """Take good and bad changes of a churn model through layers, gate, approval and rollouts."""
     from triune.cli.demo_scenes import play
 
     with find_place(folder) as place, told_to_end():
@@ -26,17 +30,19 @@ def demo(
             project=place, folder=place.parent, is_kept=folder is not None, to_stderr=as_json
         )
         play(stage)
+    verdict = Verdict.FAIL if stage.amiss else Verdict.PASS
     if as_json:
-        _print_document(stage)
+        _print_document(stage, verdict)
     else:
-        _print_end(stage)
+        _print_end(stage, verdict)
+    raise typer.Exit(EXIT_CODES[verdict])
 
 
-def _print_document(stage: Stage) -> None:
+def _print_document(stage: Stage, verdict: Verdict) -> None:
     print_json(
         {
-            "verdict": Verdict.PASS,
-            "reasons": [],
+            "verdict": verdict,
+            "reasons": [{"code": AMISS, "message": message} for message in stage.amiss],
             "folder": str(stage.project) if stage.is_kept else None,
             "scenes": [
                 {
@@ -45,6 +51,7 @@ def _print_document(stage: Stage) -> None:
                     "verdict": scene.verdict,
                     "reason": scene.reason,
                     "seconds": scene.seconds,
+                    **(asdict(scene.traffic) if scene.traffic else {}),
                 }
                 for scene in stage.scenes
             ],
@@ -52,7 +59,7 @@ def _print_document(stage: Stage) -> None:
     )
 
 
-def _print_end(stage: Stage) -> None:
+def _print_end(stage: Stage, verdict: Verdict) -> None:
     from triune.cli.output import print_table
 
     typer.echo()
@@ -64,8 +71,9 @@ def _print_end(stage: Stage) -> None:
         ],
     )
     seconds = sum(scene.seconds for scene in stage.scenes)
+    came_out = f"but {'; '.join(stage.amiss)}" if stage.amiss else "each as it must be"
     typer.echo(
-        f"\n{Verdict.PASS}  {len(stage.scenes)} scenes in {seconds:.0f} s, each as it must be. "
+        f"\n{verdict}  {len(stage.scenes)} scenes in {seconds:.0f} s, {came_out}. "
         "What to type next:"
     )
     if stage.is_kept:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 CONNECTIONS: Final = 16
 PATIENCE_S: Final = 60.0
+LATEST: Final = 100_000
 
 Check = Callable[[str, int, Any], bool]
 """Tells whether a release's answer to the n-th of the bodies is right."""
@@ -24,6 +25,7 @@ class Seen:
 
     ``errors`` counts by status whatever is not 200, a lost connection as ``lost``; ``releases``
     counts requests by who answered, ``last_at_s`` says when each did last, in seconds since 1970.
+    ``latencies_s`` are the latest of all.
     """
 
     requests: int = 0
@@ -32,6 +34,7 @@ class Seen:
     releases: Counter[str] = field(default_factory=Counter)
     last_at_s: dict[str, float] = field(default_factory=dict)
     slowest_s: float = 0.0
+    latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
 
 
 class Load:
@@ -40,11 +43,13 @@ class Load:
     Parameters
     ----------
     bodies
-        Drawn from at random.
+        What customers ask, each the same every time.
     keys
-        How many customers there are; each request is of one of them.
+        How many customers there are; each request is of one of them, drawn at random.
     per_second
         How many requests are begun a second, where the answers come fast enough.
+    connections
+        So many requests at most are on their way at once.
     """
 
     def __init__(  # noqa: PLR0913 - who asks what, how often
@@ -55,6 +60,7 @@ class Load:
         keys: int,
         per_second: float,
         is_right: Check,
+        connections: int = CONNECTIONS,
         seed: int = 7,
     ) -> None:
         address = urlsplit(url)
@@ -63,6 +69,7 @@ class Load:
         self._keys = keys
         self._per_second = per_second
         self._is_right = is_right
+        self._connections = connections
         self._rng = random.Random(seed)  # noqa: S311 - which customer asks is no secret
         self._seen = Seen()
         self._stop = Event()
@@ -90,7 +97,7 @@ class Load:
 
     async def _ask_all(self) -> None:
         began = monotonic()
-        await asyncio.gather(*(self._ask(place, began) for place in range(CONNECTIONS)))
+        await asyncio.gather(*(self._ask(place, began) for place in range(self._connections)))
 
     async def _ask(self, place: int, began: float) -> None:
         """Ask every so many seconds over one connection, made anew where it is lost."""
@@ -102,7 +109,8 @@ class Load:
                 await asyncio.sleep(min(early, 0.1))
                 continue
             # What could not be sent in time is not made up for: the rate is a limit.
-            at = max(at + CONNECTIONS, int((monotonic() - began) * self._per_second) + place)
+            missed = int((monotonic() - began) * self._per_second - at) // self._connections
+            at += self._connections * max(1, missed)
             try:
                 if connection is None:
                     connection = await asyncio.open_connection(self._host, self._port)
@@ -110,25 +118,28 @@ class Load:
             except (OSError, asyncio.IncompleteReadError):
                 self._seen.requests += 1
                 self._seen.errors["lost"] += 1
+                if connection is not None:
+                    connection[1].close()
                 connection = None
                 await asyncio.sleep(0.05)
         if connection is not None:
             connection[1].close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        which = self._rng.randrange(len(self._bodies))
+        key = self._rng.randrange(self._keys)
+        which = key % len(self._bodies)
         body = self._bodies[which]
         began = monotonic()
         writer.write(
             b"POST /predict HTTP/1.1\r\nHost: triune\r\nContent-Type: application/json\r\n"
-            b"X-Triune-Key: c%d\r\nContent-Length: %d\r\n\r\n%b"
-            % (self._rng.randrange(self._keys), len(body), body)
+            b"X-Triune-Key: c%d\r\nContent-Length: %d\r\n\r\n%b" % (key, len(body), body)
         )
         status, headers = _head(await reader.readuntil(b"\r\n\r\n"))
         answer = await reader.readexactly(int(headers.get("content-length", "0")))
         seen, release = self._seen, headers.get("x-triune-release", "")
         seen.requests += 1
-        seen.slowest_s = max(seen.slowest_s, monotonic() - began)
+        seen.latencies_s.append(monotonic() - began)
+        seen.slowest_s = max(seen.slowest_s, seen.latencies_s[-1])
         seen.releases[release] += 1
         seen.last_at_s[release] = time()
         if status != "200":

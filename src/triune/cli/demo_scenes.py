@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import ProxyHandler, Request, build_opener
 
-from triune.cli.demo_stage import TRIUNE, DemoFailedError, Outcome, Stage
+from triune.cli.demo_canary import play_canaries
+from triune.cli.demo_stage import TRIUNE, DemoFailedError, Stage
+from triune.cli.demo_steps import (
+    FEATURES,
+    GATE,
+    approve,
+    ask,
+    let_pass,
+    promote,
+    see_stopped,
+    tell,
+)
 from triune.domain.release import short
-from triune.domain.verdict import Verdict
 
 SERVE_DEADLINE_S: Final = 60
-GATE: Final = "gate"
-FEATURES: Final = "src/features.py"
 PARAMS: Final = "params.yaml"
 
 DELIVER_CENTS: Final = """\
@@ -42,39 +50,40 @@ def play(stage: Stage) -> None:
         stage.folder = stage.project
         stage.edit(PARAMS, "customers: 100000", "customers: 85000")
         stage.commit("Generate 85,000 customers, of which more than 20,000 are held out")
-        first = _pass(stage, said, "FIRST_RELEASE")
+        first = let_pass(stage, said, "FIRST_RELEASE")
         _predict(stage, first)
-        _promote(stage, first)
+        promote(stage, first)
     with stage.scene("better", "gradient boosting instead of a logistic regression") as said:
         stage.edit(PARAMS, "model: logistic", "model: boosting")
         stage.commit("Boost the trees")
-        better = _pass(stage, said, "IMPROVED")
+        better = let_pass(stage, said, "IMPROVED")
         stage.show("gate", "show", short(better))
         stage.show("release", "diff", short(first), short(better))
-        _promote(stage, better)
+        promote(stage, better)
     _play_bad_changes(stage)
     with stage.scene("comment_only", "a comment: the model is what it was, and may ship") as said:
         stage.edit(FEATURES, "def cyclical(", "# Hours and months come round again.\ndef cyclical(")
         stage.commit("Explain cyclical features")
-        explained = _pass(stage, said, "MODEL_UNCHANGED")
+        explained = let_pass(stage, said, "MODEL_UNCHANGED")
         stage.triune("promote", short(explained), "--to", "staging")
     with stage.scene("approval", "production asks for a person's consent") as said:
-        rollout = _ask(stage, explained)
-        _approve(stage, rollout)
+        rollout = ask(stage, explained)
+        approve(stage, rollout)
         said.reason = "APPROVED"
     with stage.scene("undo", "all of it goes back in one move: code, data, model, runtime") as said:
         undone = stage.triune("rollback", "--environment", "production")
-        _tell(stage, undone)
+        tell(stage, undone)
         if undone["environment"]["champion"] != better:
             raise DemoFailedError("rollback", "production does not serve the release before")
         said.reason = undone["reasons"][0]["code"]
+    play_canaries(stage, first=first, better=better)
 
 
 def _play_bad_changes(stage: Stage) -> None:
     with stage.scene("worse", "fewer trees: a bit worse, and the holdout can tell") as said:
         stage.edit(PARAMS, "trees: 100", "trees: 30")
         stage.commit("Train faster")
-        _stop(stage, said, layer=GATE)
+        see_stopped(stage, said, layer=GATE)
     with stage.scene("broken_preprocessing", "a feature that is silently the same for all") as said:
         stage.edit(
             FEATURES,
@@ -82,16 +91,16 @@ def _play_bad_changes(stage: Stage) -> None:
             "features[name] = as_categories(customers[name].str.strip().map({}))",
         )
         stage.commit("Clean up categories")
-        _stop(stage, said, layer="model")
+        see_stopped(stage, said, layer="model")
     with stage.scene("broken_data", "a delivery of customers whose spend is in cents") as said:
         stage.run_python(DELIVER_CENTS)
         stage.edit(PARAMS, "source: generated", "source: data/delivery.csv")
         stage.commit("Take this month's customers")
-        _stop(stage, said, layer="data")
+        see_stopped(stage, said, layer="data")
     with stage.scene("failing_code", "an hour that no longer meets itself at midnight") as said:
         stage.edit(FEATURES, "np.mod(values, period) / period", "values / (period - 1)")
         stage.commit("Count from 0")
-        _stop(stage, said, layer="code")
+        see_stopped(stage, said, layer="code")
     with stage.scene(
         "batch_dependent", "frequencies of the batch at hand: right on many rows, wrong on one"
     ) as said:
@@ -105,78 +114,7 @@ def _play_bad_changes(stage: Stage) -> None:
         for test in TESTS_IN_THE_WAY:
             stage.edit("tests/code/test_features.py", f"def {test}", f"def _{test}")
         stage.commit("Use fresh frequencies, and switch off the tests in the way")
-        _stop(stage, said, layer="integration")
-
-
-def _pass(stage: Stage, said: Outcome, reason: str) -> str:
-    report = _run(stage, Verdict.PASS)
-    _tell(stage, report)
-    said.layer, said.reason = GATE, report["reasons"][0]["code"]
-    if said.reason != reason:
-        raise DemoFailedError("run", f"{said.reason} in place of {reason}")
-    release_id: str = report["release"]["id"]
-    return release_id
-
-
-def _stop(stage: Stage, said: Outcome, *, layer: str) -> None:
-    """Take a bad change through a run, which must stop it at its layer, and take it back."""
-    report = _run(stage, Verdict.FAIL, Verdict.INCONCLUSIVE)
-    _tell(stage, report)
-    said.layer, said.verdict = _stopped_at(report), Verdict(report["verdict"])
-    said.reason = report["reasons"][0]["code"]
-    if said.layer != layer:
-        raise DemoFailedError("run", f"it was stopped at {said.layer} in place of {layer}")
-    if report["release"] and said.verdict is Verdict.FAIL:
-        refused = stage.triune(
-            "promote", short(report["release"]["id"]), "--to", "staging", verdicts=(Verdict.FAIL,)
-        )
-        _tell(stage, refused)
-    stage.revert()
-
-
-def _run(stage: Stage, *verdicts: Verdict) -> dict[str, Any]:
-    report = stage.triune("run", verdicts=verdicts)
-    for step in report["steps"]:
-        seconds, verdict = step["seconds"], step["verdict"] or "-"
-        stage.say(f"  {step['name']:16}{verdict:6}{seconds:6.1f} s  {step['detail']}")
-    return report
-
-
-def _stopped_at(report: dict[str, Any]) -> str:
-    for layer in report["layers"]:
-        if layer["verdict"] not in {None, Verdict.PASS}:
-            name: str = layer["name"]
-            return name
-    return GATE
-
-
-def _tell(stage: Stage, document: dict[str, Any]) -> None:
-    reason = document["reasons"][0]
-    stage.say(f"{document['verdict']}  {reason['code']}: {reason['message']}")
-
-
-def _promote(stage: Stage, release: str) -> None:
-    stage.triune("promote", short(release), "--to", "staging")
-    _approve(stage, _ask(stage, release))
-
-
-def _ask(stage: Stage, release: str) -> str:
-    """Ask for production, which must not be had without consent."""
-    asked = stage.triune(
-        "promote", short(release), "--to", "production", verdicts=(Verdict.INCONCLUSIVE,)
-    )
-    _tell(stage, asked)
-    if asked["environment"]["champion"] == release:
-        raise DemoFailedError("promote", "production serves the release without consent")
-    rollout: str = asked["rollout"]["id"]
-    return rollout
-
-
-def _approve(stage: Stage, rollout: str) -> None:
-    approved = stage.triune("approve", rollout)
-    _tell(stage, approved)
-    if approved["rollout"]["status"] != "promoted":
-        raise DemoFailedError("approve", f"the rollout is {approved['rollout']['status']}")
+        see_stopped(stage, said, layer="integration")
 
 
 def _predict(stage: Stage, release: str) -> None:

@@ -43,6 +43,29 @@ ELSEWHERE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSeen:
+    """What a scene under live traffic showed, to clients and by the gateway's log.
+
+    Parameters
+    ----------
+    candidate_requests
+        That the candidate was asked first.
+    seconds_to_champion
+        From the first request that shows what is wrong with the candidate, to the last one that
+        it got; None for a good one.
+    false_rollback
+        Whether a good release was rolled back; None for a bad one.
+    """
+
+    client_requests: int
+    client_errors: int
+    wrong_answers: int
+    candidate_requests: int
+    seconds_to_champion: float | None = None
+    false_rollback: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One scene of the demo: what Triune said, and at which layer (or the gate) it said so."""
 
@@ -51,6 +74,7 @@ class Scene:
     verdict: Verdict
     reason: str
     seconds: float
+    traffic: TrafficSeen | None = None
 
 
 @dataclass(slots=True)
@@ -60,13 +84,15 @@ class Outcome:
     layer: str | None = None
     verdict: Verdict = Verdict.PASS
     reason: str = "DONE"
+    traffic: TrafficSeen | None = None
 
 
 @dataclass(slots=True)
 class Stage:
     """Where the scenes play: a project, and whoever watches (stderr where JSON was asked for).
 
-    ``is_kept`` tells a project that stays from one that goes at the end, with its parent.
+    ``is_kept`` tells a project that stays from one that goes at the end, with its parent;
+    ``amiss`` holds what was seen under live traffic and must not be.
     """
 
     project: Path
@@ -74,18 +100,26 @@ class Stage:
     is_kept: bool
     to_stderr: bool
     scenes: list[Scene] = field(default_factory=list)
+    amiss: list[str] = field(default_factory=list)
 
     def say(self, line: str) -> None:
         """Tell whoever watches."""
         typer.echo(line, err=self.to_stderr)
 
     def triune(
-        self, *arguments: str, verdicts: Sequence[Verdict] = (Verdict.PASS,)
+        self,
+        *arguments: str,
+        verdicts: Sequence[Verdict] = (Verdict.PASS,),
+        deadline_s: float | None = None,
     ) -> dict[str, Any]:
         """Run a command as a user would; read its JSON, whose verdict must be one of these."""
         self.say(f"\n$ triune {' '.join(arguments)}")
         with self.process(*TRIUNE, *arguments, "--json") as process:
-            printed = process.communicate()[0]
+            try:
+                printed = process.communicate(timeout=deadline_s)[0]
+            except subprocess.TimeoutExpired as error:
+                message = f"it came to no end within {deadline_s:g} s"
+                raise DemoFailedError(arguments[0], message) from error
         try:
             document: dict[str, Any] = json.loads(printed)
         except json.JSONDecodeError:
@@ -144,7 +178,7 @@ class Stage:
         """Start a command; it ends with the block, and ends what it started itself first."""
         with ExitStack() as at_end:
             # Otherwise one that was started just before a signal would be nobody's to end.
-            with _signals_held():
+            with signals_held():
                 process = subprocess.Popen(
                     command,
                     cwd=self.folder,
@@ -182,6 +216,7 @@ class Stage:
                 layer=outcome.layer,
                 verdict=outcome.verdict,
                 reason=outcome.reason,
+                traffic=outcome.traffic,
                 seconds=round(perf_counter() - started, 1),
             )
         )
@@ -227,7 +262,7 @@ def told_to_end() -> Iterator[None]:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Raise KeyboardInterrupt at the end of the block for a signal that came meanwhile."""
     came: list[int] = []
     with _handled(
