@@ -341,7 +341,7 @@ class TestApproval:
 
         assert rejected.verdict is Verdict.PASS
         assert "rejected by ada@example.org (unauthenticated): too slow" in str(rejected.reasons)
-        assert (after.verdict, codes(after)) == (Verdict.FAIL, ["NOT_POSSIBLE"])
+        assert (after.verdict, codes(after)) == (Verdict.FAIL, ["FENCED_OFF"])
         assert champion(approved) == (None, None)
         assert promoting(approved, TWO).verdict is Verdict.INCONCLUSIVE
 
@@ -451,20 +451,22 @@ class TestRollBack:
         assert codes(going_back(context)) == ["RELEASE_PRUNED"]
         assert champion(context) == (TWO, ONE)
 
-    def test_a_rollout_that_opened_before_cannot_undo_it(self, folder: Path) -> None:
+    def test_a_rollout_that_opened_before_ends_with_it(self, folder: Path) -> None:
         with open_project(folder) as context:
             for release in (ONE, TWO):
                 promoting(context, release)
         write_environments(folder, APPROVED)
         with open_project(folder) as context:
             promoting(context, THREE)
-            going_back(context)
+            opened = waiting(context)
 
-            outcome = approve(context, waiting(context))
+            back = going_back(context)
 
-            assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["FENCED_OFF"])
+            assert codes(back) == ["ABORTED", "ROLLED_BACK"]
             assert champion(context) == (ONE, None)
-            assert abort(context, waiting(context)).verdict is Verdict.PASS
+            outcome = approve(context, opened)
+            assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["FENCED_OFF"])
+            assert promoting(context, THREE).verdict is Verdict.INCONCLUSIVE
 
 
 def test_prune_keeps_champion_predecessor_and_what_waits(folder: Path) -> None:
