@@ -341,7 +341,7 @@ class TestApproval:
 
         assert rejected.verdict is Verdict.PASS
         assert "rejected by ada@example.org (unauthenticated): too slow" in str(rejected.reasons)
-        assert (after.verdict, codes(after)) == (Verdict.FAIL, ["FENCED_OFF"])
+        assert (after.verdict, codes(after)) == (Verdict.FAIL, ["NOT_POSSIBLE"])
         assert champion(approved) == (None, None)
         assert promoting(approved, TWO).verdict is Verdict.INCONCLUSIVE
 

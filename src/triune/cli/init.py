@@ -24,6 +24,7 @@ def init(
     """Lay out a new project as a fresh git repository that `triune run` works in."""
     from triune.bootstrap import open_project, scaffold_project
     from triune.domain.errors import UsageError
+    from triune.domain.wording import counted
     from triune.operations.scaffolding import MINIMAL, rewrite_lock
 
     if lock and example:
@@ -34,7 +35,7 @@ def init(
         if as_json:
             print_json({"lock": context.spec.lock, "packages": dict(locked.packages)})
         else:
-            typer.echo(f"{context.spec.lock} names {len(locked.packages)} packages")
+            typer.echo(f"{context.spec.lock} names {counted(len(locked.packages), 'package')}")
         return
     # Resolved, as `..` and links have neither a name nor a parent to work with.
     made = scaffold_project(Path(realpath(folder)), example=example or MINIMAL)

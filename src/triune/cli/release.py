@@ -174,6 +174,7 @@ def prune(
     """Let go of old releases that nothing holds; what serves, served before or waits stays."""
     from triune.bootstrap import open_project
     from triune.domain.release import short
+    from triune.domain.wording import counted
     from triune.operations.pruning import prune_releases
 
     with open_project(Path.cwd()) as context:
@@ -205,4 +206,6 @@ def prune(
             for each in pruned.releases
         ],
     )
-    typer.echo(f"{pruned.blobs_removed} blobs {gone}, {pruned.bytes_freed:,} bytes freed")
+    typer.echo(
+        f"{counted(pruned.blobs_removed, 'blob')} {gone}, {pruned.bytes_freed:,} bytes freed"
+    )

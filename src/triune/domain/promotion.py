@@ -71,15 +71,15 @@ def obstacles(
 def outdated_gate(
     release: ReleaseRecord, decision: GateRecord, *, standing: Standing
 ) -> Obstacle | None:
-    """Object where the gate compared a release with another champion than serves now."""
+    """Object where a release was judged beside another champion than serves now."""
     if decision.champion == standing.champion:
         return None
     then = short(decision.champion) if decision.champion else "no champion"
     now = short(standing.champion) if standing.champion else "none"
     return _obstacle(
         PromotionCode.GATE_OUTDATED,
-        f"the gate compared release {short(release.id)} with {then}, and {standing.name}'s "
-        f"champion is {now} by now; compare anew with `triune run`",
+        f"release {short(release.id)} was judged beside {then}, and {standing.name}'s champion is "
+        f"{now} by now; judge it anew with `triune run`",
         _EMERGENCY,
     )
 
