@@ -13,14 +13,12 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
-from tests.projects import edit
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).with_name("uv")
 # Of the example's 100,000.
-CUSTOMERS = 4000
 
 
 @pytest.fixture(scope="module")
@@ -195,15 +193,14 @@ class TestInstalled:
     ) -> None:
         triune_json(installed, tmp_path, "init", "--example", "churn", "churn")
         project = tmp_path / "churn"
-        edit(project / "params.yaml", "customers: 100000", f"customers: {CUSTOMERS}")
 
         report = triune_json(installed, project, "run")
         health = triune_json(installed, project, "doctor")
 
         assert report["verdict"] == "PASS"
-        assert report["reasons"][0]["code"] == "RELEASE_CUT"
-        assert report["dirty"] == ["params.yaml"]
-        assert [step["verdict"] for step in report["steps"]] == ["PASS"] * 4
+        assert "RELEASE_CUT" in [reason["code"] for reason in report["reasons"]]
+        assert report["dirty"] == []
+        assert {step["verdict"] for step in report["steps"]} == {"PASS"}
         assert health["verdict"] == "PASS", health["checks"]
         release = report["release"]["id"]
         assert triune_json(installed, project, "release", "verify", release)["verdict"] == "PASS"
