@@ -1,14 +1,18 @@
-"""What tests expect of a table: a method for each expectation of Great Expectations that is known.
+"""What tests expect of a table: a method for each expectation that Great Expectations has.
 
 A method is called as its expectation without ``expect_column_values_``, ``expect_column_``,
 ``expect_table_`` or ``expect_``, whichever comes first: `to_be_unique` is
 ``expect_column_values_to_be_unique``, and `mean_to_be_between` is
-``expect_column_mean_to_be_between``.
+``expect_column_mean_to_be_between``. A method is a signature and what it says: what is asked
+follows from its name and its arguments.
 """
+# mypy: disable-error-code="empty-body"
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, Self, TypeAlias
+from functools import wraps
+from inspect import signature
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -26,9 +30,36 @@ Value: TypeAlias = Any
 Bound: TypeAlias = float | str | date
 """A limit; texts and times have their order too."""
 
+PREFIXES: Final = ("expect_column_values_", "expect_column_", "expect_table_", "expect_")
+
+_SPELLED: Final = {"column_a": "column_A", "column_b": "column_B"}
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # What fails is the test, not what it is written with: pytest leaves these lines out.
 __tracebackhide__ = True
+
+
+def _asked(method: Method) -> Method:
+    """Have a method ask for the expectation that it is named after, by what it is given."""
+    (type_,) = [
+        each + method.__name__ for each in PREFIXES if find_signature(each + method.__name__)
+    ]
+    taken = signature(method)
+
+    @wraps(method)
+    def ask(self: "Expectations", *args: Value, **kwargs: Value) -> "Expectations":
+        given = dict(list(taken.bind(self, *args, **kwargs).arguments.items())[1:])
+        return self._require(
+            type_,
+            {
+                _SPELLED.get(name, name): _plain(value)
+                for name, value in given.items()
+                if value is not taken.parameters[name].default
+            },
+        )
+
+    return ask  # type: ignore[return-value]
 
 
 class Expectations:
@@ -43,6 +74,7 @@ class Expectations:
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    @_asked
     def row_count_to_be_between(
         self,
         min_value: Bound | None = None,
@@ -51,80 +83,54 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The table has at least ``min_value`` rows, and at most ``max_value``."""
-        return self._require(
-            "expect_table_row_count_to_be_between",
-            min_value=min_value,
-            max_value=max_value,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def row_count_to_equal(self, value: float, *, row_condition: str | None = None) -> Self:
         """The table has ``value`` rows."""
-        return self._require(
-            "expect_table_row_count_to_equal", value=value, row_condition=row_condition
-        )
 
+    @_asked
     def column_count_to_be_between(
         self, min_value: Bound | None = None, max_value: Bound | None = None
     ) -> Self:
         """The table has at least ``min_value`` columns, and at most ``max_value``."""
-        return self._require(
-            "expect_table_column_count_to_be_between", min_value=min_value, max_value=max_value
-        )
 
+    @_asked
     def column_count_to_equal(self, value: float) -> Self:
         """The table has ``value`` columns."""
-        return self._require("expect_table_column_count_to_equal", value=value)
 
+    @_asked
     def columns_to_match_set(
         self, column_set: Collection[str], *, exact_match: bool = True
     ) -> Self:
         """The columns are those of a set, with ``exact_match=False`` perhaps among others."""
-        return self._require(
-            "expect_table_columns_to_match_set", column_set=column_set, exact_match=exact_match
-        )
 
+    @_asked
     def columns_to_match_ordered_list(self, column_list: Sequence[str]) -> Self:
         """The columns are those of a list, in its order."""
-        return self._require("expect_table_columns_to_match_ordered_list", column_list=column_list)
 
+    @_asked
     def to_exist(self, column: str, column_index: int | None = None) -> Self:
         """There is a column of this name, at the place ``column_index`` (from 0) if given."""
-        return self._require("expect_column_to_exist", column=column, column_index=column_index)
 
+    @_asked
     def to_not_be_null(
         self, column: str, *, mostly: float | None = None, row_condition: str | None = None
     ) -> Self:
         """No value is missing."""
-        return self._require(
-            "expect_column_values_to_not_be_null",
-            column=column,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_null(
         self, column: str, *, mostly: float | None = None, row_condition: str | None = None
     ) -> Self:
         """Every value is missing."""
-        return self._require(
-            "expect_column_values_to_be_null",
-            column=column,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_unique(
         self, column: str, *, mostly: float | None = None, row_condition: str | None = None
     ) -> Self:
         """No value is there twice."""
-        return self._require(
-            "expect_column_values_to_be_unique",
-            column=column,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_increasing(
         self,
         column: str,
@@ -134,14 +140,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No value is less than the one before it, nor, ``strictly``, equal to it."""
-        return self._require(
-            "expect_column_values_to_be_increasing",
-            column=column,
-            strictly=strictly or None,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_decreasing(
         self,
         column: str,
@@ -151,36 +151,20 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No value is greater than the one before it, nor, ``strictly``, equal to it."""
-        return self._require(
-            "expect_column_values_to_be_decreasing",
-            column=column,
-            strictly=strictly or None,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_dateutil_parseable(
         self, column: str, *, mostly: float | None = None, row_condition: str | None = None
     ) -> Self:
         """Each value is text that says a date or a time."""
-        return self._require(
-            "expect_column_values_to_be_dateutil_parseable",
-            column=column,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_json_parseable(
         self, column: str, *, mostly: float | None = None, row_condition: str | None = None
     ) -> Self:
         """Each value is text that is JSON."""
-        return self._require(
-            "expect_column_values_to_be_json_parseable",
-            column=column,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_match_json_schema(
         self,
         column: str,
@@ -190,14 +174,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each value is JSON of a schema."""
-        return self._require(
-            "expect_column_values_to_match_json_schema",
-            column=column,
-            json_schema=json_schema,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_match_strftime_format(
         self,
         column: str,
@@ -207,14 +185,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each value is a time as ``strftime_format`` writes it."""
-        return self._require(
-            "expect_column_values_to_match_strftime_format",
-            column=column,
-            strftime_format=strftime_format,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_in_set(
         self,
         column: str,
@@ -224,14 +196,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each value is one of a set."""
-        return self._require(
-            "expect_column_values_to_be_in_set",
-            column=column,
-            value_set=value_set,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_not_be_in_set(
         self,
         column: str,
@@ -241,14 +207,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No value is one of a set."""
-        return self._require(
-            "expect_column_values_to_not_be_in_set",
-            column=column,
-            value_set=value_set,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_between(
         self,
         column: str,
@@ -261,17 +221,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each value is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_values_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def value_lengths_to_be_between(
         self,
         column: str,
@@ -284,17 +235,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each text has at least ``min_value`` characters, and at most ``max_value``."""
-        return self._require(
-            "expect_column_value_lengths_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def value_lengths_to_equal(
         self,
         column: str,
@@ -304,14 +246,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each text has ``value`` characters."""
-        return self._require(
-            "expect_column_value_lengths_to_equal",
-            column=column,
-            value=value,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def value_z_scores_to_be_less_than(
         self,
         column: str,
@@ -322,15 +258,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each value is within ``threshold`` standard deviations of the mean."""
-        return self._require(
-            "expect_column_value_z_scores_to_be_less_than",
-            column=column,
-            threshold=threshold,
-            double_sided=double_sided,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_of_type(
         self,
         column: str,
@@ -340,14 +269,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The column is of a type, as pandas, Arrow, SQL or Python names it."""
-        return self._require(
-            "expect_column_values_to_be_of_type",
-            column=column,
-            type_=type_,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_be_in_type_list(
         self,
         column: str,
@@ -357,14 +280,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The column is of one of several types."""
-        return self._require(
-            "expect_column_values_to_be_in_type_list",
-            column=column,
-            type_list=type_list,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_match_regex(
         self,
         column: str,
@@ -374,14 +291,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each text holds a match of a regular expression."""
-        return self._require(
-            "expect_column_values_to_match_regex",
-            column=column,
-            regex=regex,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_not_match_regex(
         self,
         column: str,
@@ -391,14 +302,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No text holds a match of a regular expression."""
-        return self._require(
-            "expect_column_values_to_not_match_regex",
-            column=column,
-            regex=regex,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_match_regex_list(
         self,
         column: str,
@@ -409,15 +314,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each text matches ``match_on`` any (the default) or all of several expressions."""
-        return self._require(
-            "expect_column_values_to_match_regex_list",
-            column=column,
-            regex_list=regex_list,
-            match_on=match_on,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_not_match_regex_list(
         self,
         column: str,
@@ -427,14 +325,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No text matches any of several regular expressions."""
-        return self._require(
-            "expect_column_values_to_not_match_regex_list",
-            column=column,
-            regex_list=regex_list,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_match_like_pattern(
         self,
         column: str,
@@ -444,14 +336,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each text is like a pattern of SQL."""
-        return self._require(
-            "expect_column_values_to_match_like_pattern",
-            column=column,
-            like_pattern=like_pattern,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_not_match_like_pattern(
         self,
         column: str,
@@ -461,14 +347,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No text is like a pattern of SQL."""
-        return self._require(
-            "expect_column_values_to_not_match_like_pattern",
-            column=column,
-            like_pattern=like_pattern,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_match_like_pattern_list(
         self,
         column: str,
@@ -479,15 +359,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each text is like ``match_on`` any (the default) or all of several patterns."""
-        return self._require(
-            "expect_column_values_to_match_like_pattern_list",
-            column=column,
-            like_pattern_list=like_pattern_list,
-            match_on=match_on,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def to_not_match_like_pattern_list(
         self,
         column: str,
@@ -497,14 +370,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No text is like any of several patterns of SQL."""
-        return self._require(
-            "expect_column_values_to_not_match_like_pattern_list",
-            column=column,
-            like_pattern_list=like_pattern_list,
-            mostly=mostly,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def min_to_be_between(
         self,
         column: str,
@@ -516,16 +383,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The least value is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_min_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def max_to_be_between(
         self,
         column: str,
@@ -537,16 +396,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The greatest value is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_max_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def mean_to_be_between(
         self,
         column: str,
@@ -558,16 +409,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The mean is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_mean_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def median_to_be_between(
         self,
         column: str,
@@ -579,16 +422,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The median is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_median_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def stdev_to_be_between(
         self,
         column: str,
@@ -600,16 +435,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The standard deviation is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_stdev_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def sum_to_be_between(
         self,
         column: str,
@@ -621,16 +448,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The sum is at least ``min_value``, and at most ``max_value``."""
-        return self._require(
-            "expect_column_sum_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def unique_value_count_to_be_between(
         self,
         column: str,
@@ -642,16 +461,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """There are at least ``min_value`` different values, and at most ``max_value``."""
-        return self._require(
-            "expect_column_unique_value_count_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def proportion_of_unique_values_to_be_between(
         self,
         column: str,
@@ -663,16 +474,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Different values have at least this share of all, and at most that."""
-        return self._require(
-            "expect_column_proportion_of_unique_values_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def proportion_of_non_null_values_to_be_between(
         self,
         column: str,
@@ -684,16 +487,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Present values have at least this share of all, and at most that."""
-        return self._require(
-            "expect_column_proportion_of_non_null_values_to_be_between",
-            column=column,
-            min_value=min_value,
-            max_value=max_value,
-            strict_min=strict_min or None,
-            strict_max=strict_max or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def quantile_values_to_be_between(
         self,
         column: str,
@@ -703,14 +498,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Each quantile is in its range: ``{"quantiles": [0.5], "value_ranges": [[1, 2]]}``."""
-        return self._require(
-            "expect_column_quantile_values_to_be_between",
-            column=column,
-            quantile_ranges=quantile_ranges,
-            allow_relative_error=allow_relative_error or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def most_common_value_to_be_in_set(
         self,
         column: str,
@@ -720,47 +509,26 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The most common value is one of a set; with ``ties_okay`` one of them is."""
-        return self._require(
-            "expect_column_most_common_value_to_be_in_set",
-            column=column,
-            value_set=value_set,
-            ties_okay=ties_okay or None,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def distinct_values_to_be_in_set(
         self, column: str, value_set: Collection[Value], *, row_condition: str | None = None
     ) -> Self:
         """The different values are all in a set."""
-        return self._require(
-            "expect_column_distinct_values_to_be_in_set",
-            column=column,
-            value_set=value_set,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def distinct_values_to_contain_set(
         self, column: str, value_set: Collection[Value], *, row_condition: str | None = None
     ) -> Self:
         """The different values hold all of a set."""
-        return self._require(
-            "expect_column_distinct_values_to_contain_set",
-            column=column,
-            value_set=value_set,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def distinct_values_to_equal_set(
         self, column: str, value_set: Collection[Value], *, row_condition: str | None = None
     ) -> Self:
         """The different values are those of a set, all of them."""
-        return self._require(
-            "expect_column_distinct_values_to_equal_set",
-            column=column,
-            value_set=value_set,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def kl_divergence_to_be_less_than(
         self,
         column: str,
@@ -775,19 +543,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """The column diverges from a partition by less than ``threshold`` (Kullback-Leibler)."""
-        return self._require(
-            "expect_column_kl_divergence_to_be_less_than",
-            column=column,
-            partition_object=partition_object,
-            threshold=threshold,
-            tail_weight_holdout=tail_weight_holdout,
-            internal_weight_holdout=internal_weight_holdout,
-            bucketize_data=bucketize_data,
-            min_value=min_value,
-            max_value=max_value,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def pair_values_to_be_equal(
         self,
         column_a: str,
@@ -798,15 +555,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """Two columns hold the same in each row."""
-        return self._require(
-            "expect_column_pair_values_to_be_equal",
-            column_A=column_a,
-            column_B=column_b,
-            mostly=mostly,
-            ignore_row_if=ignore_row_if,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def pair_values_a_to_be_greater_than_b(
         self,
         column_a: str,
@@ -818,16 +568,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """One column is greater than another in each row, or, ``or_equal``, equal to it."""
-        return self._require(
-            "expect_column_pair_values_a_to_be_greater_than_b",
-            column_A=column_a,
-            column_B=column_b,
-            or_equal=or_equal or None,
-            mostly=mostly,
-            ignore_row_if=ignore_row_if,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def pair_values_to_be_in_set(
         self,
         column_a: str,
@@ -839,16 +581,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """What two columns hold is one of several pairs, in each row."""
-        return self._require(
-            "expect_column_pair_values_to_be_in_set",
-            column_A=column_a,
-            column_B=column_b,
-            value_pairs_set=value_pairs_set,
-            mostly=mostly,
-            ignore_row_if=ignore_row_if,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def compound_columns_to_be_unique(
         self,
         column_list: Sequence[str],
@@ -858,14 +592,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No two rows hold the same in these columns."""
-        return self._require(
-            "expect_compound_columns_to_be_unique",
-            column_list=column_list,
-            mostly=mostly,
-            ignore_row_if=ignore_row_if,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def select_column_values_to_be_unique_within_record(
         self,
         column_list: Sequence[str],
@@ -875,14 +603,8 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """No row holds a value twice in these columns."""
-        return self._require(
-            "expect_select_column_values_to_be_unique_within_record",
-            column_list=column_list,
-            mostly=mostly,
-            ignore_row_if=ignore_row_if,
-            row_condition=row_condition,
-        )
 
+    @_asked
     def multicolumn_sum_to_equal(
         self,
         column_list: Sequence[str],
@@ -893,25 +615,16 @@ class Expectations:
         row_condition: str | None = None,
     ) -> Self:
         """These columns add up to ``sum_total`` in each row."""
-        return self._require(
-            "expect_multicolumn_sum_to_equal",
-            column_list=column_list,
-            sum_total=sum_total,
-            mostly=mostly,
-            ignore_row_if=ignore_row_if,
-            row_condition=row_condition,
-        )
 
-    def _require(self, name: str, /, **kwargs: Value) -> Self:
-        """Evaluate one expectation, whose arguments are those that are given.
+    def _require(self, name: str, kwargs: Mapping[str, Json]) -> Self:
+        """Evaluate one expectation.
 
         Raises
         ------
         AssertionError
             It is not met, or cannot be evaluated.
         """
-        given = {name: _plain(value) for name, value in kwargs.items() if value is not None}
-        expectation = Expectation(type=name, kwargs=given)
+        expectation = Expectation(type=name, kwargs=kwargs)
         outcome = self._table.evaluate(
             Suite(name="", expectations=(expectation,)), result_format=ResultFormat.SUMMARY
         )
