@@ -22,7 +22,6 @@ from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Rollout
 from triune.operations import approvals
 from triune.operations.environments import observe
-from triune.operations.traffic import leading
 
 PRODUCTION = """environments:
   production:
@@ -85,7 +84,7 @@ class ALive:
             return observe(context, "production")
 
     def rollout(self) -> Rollout:
-        found = leading(self.standing())
+        found = self.standing().leading
         assert found
         return found
 

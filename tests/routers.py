@@ -1,20 +1,22 @@
 """A traffic process, a clock and a memory of evidence that do as they are told, for controllers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from triune.adapters.whole_folders import fill_aside, keep_folders
 from triune.domain.canonical import Json
 from triune.domain.errors import TrafficError
 from triune.domain.outcomes import Answer
 from triune.domain.project import EnvironmentSpec
+from triune.domain.rollout.convergence import RunningRelease, Traffic
 from triune.domain.rollout.routing import NOTHING_ORDERED, Applied, Breaker, Routing
 from triune.domain.rollout.watch import Logged, Reading
 from triune.domain.traffic import Arm, arm_of, unit_id
-from triune.ports import RunningRelease, Traffic, TrafficRouter
+from triune.ports import TrafficRouter
 
 _LONGEST_READ: Final = 500
 
@@ -56,10 +58,6 @@ class ARouter:
     running: dict[str, Path] = field(default_factory=dict)
     log: list[Logged] = field(default_factory=list)
 
-    @property
-    def bundles(self) -> Path:
-        return self.folder
-
     def is_running(self) -> bool:
         return True
 
@@ -91,9 +89,15 @@ class ARouter:
             cursor=len(self.log),
         )
 
+    def lay_out(self, release: str, fill: Callable[[Path], None]) -> Path:
+        fill_aside(self.folder / release, fill)
+        return self.folder / release
+
+    def keep_only(self, releases: Collection[str]) -> None:
+        keep_folders(self.folder, releases)
+
     def run(self, releases: Mapping[str, Path]) -> None:
-        named = {self.routing.champion, self.routing.candidate} - {None}
-        if not named <= set(releases):
+        if not self.routing.releases <= set(releases):
             raise TrafficError("the order in force names another")
         self.running = dict(releases)
 

@@ -78,12 +78,12 @@ def _follow(root: Path, environment: EnvironmentSpec, stop: Event) -> None:
                     pause_s = IDLE_S
                     stop.wait(BUSY_S if ticked.is_busy else IDLE_S)
                 moving.close()
-        except TriuneError as fault:
-            _log.error("%s: %s: %s", environment.name, fault.code, fault)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            stop.wait(pause_s)
-        except Exception:  # noqa: BLE001 - one environment's fault must not end the others
-            _log.exception("%s: Triune broke on this; it is tried again", environment.name)
+        # One environment's fault must not end the others.
+        except Exception as fault:  # noqa: BLE001 - as said above
+            if isinstance(fault, TriuneError):
+                _log.error("%s: %s: %s", environment.name, fault.code, fault)
+            else:
+                _log.exception("%s: Triune broke on this; it is tried again", environment.name)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             stop.wait(pause_s)
 

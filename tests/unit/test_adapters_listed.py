@@ -6,7 +6,14 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 # What several adapters share is none of them.
-SHARED: Final = {"account", "path_patterns", "process", "process_guardian", "whole_files"}
+SHARED: Final = {
+    "account",
+    "path_patterns",
+    "process",
+    "process_guardian",
+    "whole_files",
+    "whole_folders",
+}
 
 
 def test_each_adapter_is_held_apart_from_the_others() -> None:

@@ -21,7 +21,6 @@ from triune.operations.context import Context
 from triune.operations.environments import observe
 from triune.operations.promotion import promote
 from triune.operations.rollouts import Conductor, Ticked
-from triune.operations.traffic import leading
 
 TICK_S = 10.0
 HOUR_S = 3600.0
@@ -65,7 +64,7 @@ class AController:
 
     @property
     def rollout(self) -> Rollout:
-        found = leading(observe(self.context, "production"))
+        found = observe(self.context, "production").leading
         assert found
         return found
 
@@ -75,7 +74,7 @@ class AController:
 
     def promote(self, release: str) -> None:
         # As if it had been laid out already: the store has nothing of it.
-        (self.router.bundles / release).mkdir(parents=True)
+        (self.router.folder / release).mkdir(parents=True)
         promote(self.context, released(self.context, release), to="production")
 
     def tick(
@@ -305,7 +304,7 @@ def test_a_release_that_waits_for_consent_gets_no_traffic_and_no_worker(tmp_path
         controller.tick(requests=0)
     waiting = dict(controller.router.running)
 
-    (controller.router.bundles / ONE).mkdir()
+    (controller.router.folder / ONE).mkdir()
     approve(controller.context, find_rollout(controller.context, controller.rollout.id))
     controller.tick_until(lambda: controller.rollout.status is Status.PROMOTED)
 

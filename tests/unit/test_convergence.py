@@ -9,11 +9,12 @@ from tests.rollouts import CANDIDATE, CHAMPION, a_running_rollout
 from tests.routers import ARouter, State
 
 from triune.adapters.memory import MemoryArtifactStore, MemoryLedger
+from triune.adapters.whole_folders import keep_folders
 from triune.domain.rollout.routing import FencingToken
 from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Rollout, Status
 from triune.operations.context import Context
-from triune.operations.traffic import Convergence, converge, leading, tidy
+from triune.operations.traffic import Convergence, converge
 
 
 class Known:
@@ -102,8 +103,8 @@ def test_the_rollout_of_the_last_token_has_the_say(router: ARouter) -> None:
     older = a_running_rollout()
     newer = replace(older, id="rollout-8", token=older.token.next_term())
 
-    assert leading(standing_of(newer, older)) == newer
-    assert leading(standing_of()) is None
+    assert standing_of(newer, older).leading == newer
+    assert standing_of().leading is None
 
 
 def test_what_can_never_run_is_told_and_the_others_run(router: ARouter) -> None:
@@ -120,15 +121,14 @@ def test_what_can_never_run_is_told_and_the_others_run(router: ARouter) -> None:
 def test_only_what_runs_stays_laid_out(router: ARouter) -> None:
     (router.folder / f"{CANDIDATE}.77.part").mkdir()
     (router.folder / f"{CHAMPION}.77.part").mkdir()
-    router.run({CHAMPION: router.folder / CHAMPION})
     (router.folder / CANDIDATE / "model").mkdir(mode=0o500)
 
-    tidy(router, router.traffic)
+    keep_folders(router.folder, {CHAMPION})
 
     assert {each.name for each in router.folder.iterdir()} == {CHAMPION, f"{CHAMPION}.77.part"}
 
 
 def test_where_nothing_was_ever_laid_out_there_is_nothing_to_tidy(tmp_path: Path) -> None:
-    router = ARouter(folder=tmp_path / "none")
+    keep_folders(tmp_path / "none", {CHAMPION})
 
-    tidy(router, router.traffic)
+    assert not (tmp_path / "none").exists()

@@ -3,11 +3,11 @@
 import fcntl
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from triune.adapters.whole_folders import remove_folder
 from triune.domain.errors import StoreError
 
 _LOCK = ".lock"
@@ -31,7 +31,7 @@ class LockedScratch:
             folder.mkdir()
             yield folder
         finally:
-            _remove(folder)
+            remove_folder(folder)
             lock.unlink(missing_ok=True)
             os.close(descriptor)
 
@@ -49,7 +49,7 @@ class LockedScratch:
         for lock in self._locks():
             with _if_abandoned(lock) as is_abandoned:
                 if is_abandoned:
-                    _remove(lock.with_suffix(""))
+                    remove_folder(lock.with_suffix(""))
                     lock.unlink(missing_ok=True)
 
     def _claim(self, label: str) -> tuple[Path, int]:
@@ -72,15 +72,6 @@ class LockedScratch:
 
     def _locks(self) -> list[Path]:
         return sorted(self._root.glob(f"*{_LOCK}"))
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder with all in it, though folders in it be read-only."""
-    for path, _, _ in os.walk(folder):
-        if not os.access(path, os.W_OK):
-            with suppress(OSError):
-                Path(path).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

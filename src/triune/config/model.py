@@ -37,6 +37,7 @@ from triune.config.values import (
     Title,
     Webhook,
 )
+from triune.domain.manifest import CLIENT_TIMEOUT_S
 
 VERSION: Final = 1
 
@@ -256,7 +257,7 @@ class ModelServeSettings(_Section):
 
     kind: Literal["model"] = "model"
     """Serve the model by itself."""
-    timeout_s: Positive = 30
+    timeout_s: Positive = CLIENT_TIMEOUT_S
     """Seconds within which a client is answered."""
 
 
@@ -269,7 +270,7 @@ class AppServeSettings(_Section):
     """The ASGI app, as module:name."""
     idempotent: tuple[Route, ...] = ()
     """Routes that are safe to ask twice, beside those that HTTP says are."""
-    timeout_s: Positive = 30
+    timeout_s: Positive = CLIENT_TIMEOUT_S
     """Seconds within which a client is answered."""
 
 

@@ -7,11 +7,14 @@ canonical JSON is stored as a blob like any other, so the digest of that blob is
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from triune.domain.canonical import Json, canonical_json, parse_json, sha256
 
 FORMAT = 1
+
+CLIENT_TIMEOUT_S: Final = 30.0
+"""How long a client waits where ``serve.timeout_s`` does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

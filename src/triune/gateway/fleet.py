@@ -10,18 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from triune.domain.api import describe_api
 from triune.domain.canonical import Json, canonical_json, sha256
 from triune.domain.errors import ModelError, TriuneError
-from triune.domain.manifest import Manifest
+from triune.domain.manifest import CLIENT_TIMEOUT_S, Manifest
 from triune.domain.release import BUNDLE_MANIFEST, short
 from triune.gateway.release_queue import ReleaseQueue
 from triune.gateway.replica import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from triune.gateway.worker_process import Launch
-
-DEFAULT_TIMEOUT_S: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -180,7 +177,7 @@ class RunningRelease:
         )
         queue = ReleaseQueue(
             launch,
-            timeout_s=float(manifest.serve.get("timeout_s", DEFAULT_TIMEOUT_S)),
+            timeout_s=float(manifest.serve.get("timeout_s", CLIENT_TIMEOUT_S)),
             replicas=self._staffing.replicas,
         )
         self._queue = queue

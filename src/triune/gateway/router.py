@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 
 from triune.domain.errors import TriuneError
 from triune.domain.failures import Failure
+from triune.domain.manifest import CLIENT_TIMEOUT_S
 from triune.domain.refusal import PROBLEM_JSON
 from triune.domain.release import SHORT, short
 from triune.domain.rollout.routing import NOTHING_ORDERED, Applied, Breaker, Routing
 from triune.domain.traffic import Arm, Incident, TrafficSplit, Units, unit_id
 from triune.gateway.breaker import LocalBreaker
 from triune.gateway.client import JSON, NO_HEADERS, RETRY_AFTER_S, Exchange, Response
-from triune.gateway.fleet import DEFAULT_TIMEOUT_S, Fleet, ReleaseState
+from triune.gateway.fleet import Fleet, ReleaseState
 from triune.gateway.lots import Lots
 from triune.gateway.outcomes import Entry, OutcomeLog, Pair
 from triune.gateway.release_queue import Answer, ReleaseQueue
@@ -282,7 +283,7 @@ class Router:
             champion=champion,
             candidate=candidate,
             queues=tuple(each for each in (champion, candidate) if each is not None),
-            timeout_s=DEFAULT_TIMEOUT_S if whose is None else whose.timeout_s,
+            timeout_s=CLIENT_TIMEOUT_S if whose is None else whose.timeout_s,
         )
 
     def _predict_pinned(self, exchange: Exchange) -> None:

@@ -11,7 +11,7 @@ from triune.domain.verdict import Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Outcome, find_environment, observe
 from triune.operations.promotion import is_traffic_carried
-from triune.operations.traffic import converge, leading
+from triune.operations.traffic import converge
 from triune.ports import Progress
 
 POLL_S: Final = 0.02
@@ -87,13 +87,13 @@ def verdict_of(rollout: Rollout) -> Verdict:
 
 def _has_settled(standing: Standing) -> bool:
     """Tell whether nothing is left to be decided by itself."""
-    rollout = leading(standing)
+    rollout = standing.leading
     return rollout is None or not rollout.has_traffic
 
 
 def _is_awaited(standing: Standing) -> bool:
     """Tell whether what is open goes on at once, without evidence."""
-    rollout = leading(standing)
+    rollout = standing.leading
     return rollout is not None and not rollout.plan.steps[rollout.step].needs_evidence
 
 

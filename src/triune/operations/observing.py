@@ -1,20 +1,17 @@
 """Reads how an environment stands and what its traffic shows, without changing either."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from triune.domain.analysis import Analysis, RolloutEvidence
+from triune.domain.manifest import CLIENT_TIMEOUT_S
 from triune.domain.project import EnvironmentSpec
+from triune.domain.rollout.convergence import Traffic
 from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Rollout
 from triune.domain.rollout.watch import Watch
 from triune.operations import environments
 from triune.operations.context import Context
-from triune.operations.traffic import leading
-from triune.ports import Traffic, TrafficRouter, WatchMemory
-
-TIMEOUT_S: Final = 30.0
-"""How long a client waits where ``serve.timeout_s`` does not say."""
+from triune.ports import TrafficRouter, WatchMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,7 @@ class Observer:
         """Observe what is new."""
         now_s = self._context.clock.now().timestamp()
         standing = self.standing()
-        rollout = leading(standing)
+        rollout = standing.leading
         traffic = self._router.look()
         rules = self._environment.analysis
         self._watch.follow(rollout, rules)
@@ -115,7 +112,7 @@ class Observer:
                 champion=standing.champion,
                 rules=self._environment.analysis,
                 now_s=now_s,
-                timeout_s=float(self._context.spec.serve.get("timeout_s", TIMEOUT_S)),
+                timeout_s=float(self._context.spec.serve.get("timeout_s", CLIENT_TIMEOUT_S)),
             )
             if reading.is_complete:
                 return

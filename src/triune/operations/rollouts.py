@@ -7,6 +7,7 @@ from typing import Final
 from triune.domain.errors import LedgerError
 from triune.domain.project import EnvironmentSpec
 from triune.domain.release import short
+from triune.domain.rollout.convergence import Traffic
 from triune.domain.rollout.progress import Seen, advance, settle
 from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Move, Rollout, Status
@@ -15,8 +16,8 @@ from triune.operations import environments
 from triune.operations.context import Context
 from triune.operations.environments import Decision
 from triune.operations.observing import Observed, Observer
-from triune.operations.traffic import converge, leading, tidy
-from triune.ports import Traffic, TrafficRouter, WatchMemory
+from triune.operations.traffic import converge
+from triune.ports import TrafficRouter, WatchMemory
 
 ACTOR: Final = "triune"
 """Who is recorded for what a rollout does by itself."""
@@ -173,10 +174,13 @@ class Conductor:
         return done.is_done
 
     def _tidy(self, traffic: Traffic) -> None:
-        """Tidy up once after each change of what runs."""
+        """Tidy up once after each change of what runs.
+
+        For the controller alone: a command may be about to lay a release out.
+        """
         running = frozenset(each.release for each in traffic.releases)
         if running != self._tidied:
-            tidy(self._router, traffic)
+            self._router.keep_only(running)
             self._tidied = running
 
     def _keep(self, now_s: float) -> None:
@@ -196,6 +200,6 @@ class Conductor:
 
 def _as_decided(standing: Standing, rollout: Rollout, move: Move) -> Decision:
     """Decide what was decided, unless the environment moved on meanwhile."""
-    if leading(standing) != rollout:
+    if standing.leading != rollout:
         return Decision.refusing()
     return Decision(verdict=move.verdict, reasons=(move.reason,), rollout=rollout.id, moves=(move,))

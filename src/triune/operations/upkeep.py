@@ -6,11 +6,10 @@ from typing import Final
 
 from triune.domain.errors import TrafficError, TriuneError, UsageError
 from triune.domain.project import EnvironmentSpec
-from triune.domain.rollout.routing import Applied
+from triune.domain.rollout.convergence import Traffic
 from triune.operations.context import Context
 from triune.operations.environments import observe
-from triune.operations.traffic import leading
-from triune.ports import ControllerProcess, Progress, Traffic, TrafficRouter
+from triune.ports import ControllerProcess, Progress, TrafficRouter
 
 POLL_S: Final = 0.05
 PATIENCE_S: Final = 120.0
@@ -181,11 +180,10 @@ def _plane(context: Context, environment: EnvironmentSpec) -> Plane:
 
 def _follows(context: Context, environment: EnvironmentSpec, traffic: Traffic) -> bool:
     """Tell whether requests go where the ledger says, or nothing is to serve yet."""
-    rollout = leading(observe(context, environment.name))
+    rollout = observe(context, environment.name).leading
     if rollout is None or rollout.serving is None:
         return True
-    wanted = Applied(token=rollout.token, split=rollout.split)
-    return traffic.applied == wanted or traffic.breaker is not None
+    return traffic.applied == rollout.awaited or traffic.breaker is not None
 
 
 def _state(context: Context, environment: EnvironmentSpec, traffic: Traffic | None) -> str:

@@ -16,8 +16,6 @@ from triune.ports.scoring import (
 from triune.ports.traffic import (
     ControllerProcess,
     DataPlanes,
-    RunningRelease,
-    Traffic,
     TrafficRouter,
     WatchMemory,
 )
@@ -42,7 +40,6 @@ __all__ = [
     "ReleaseServer",
     "ResultMemory",
     "RunLock",
-    "RunningRelease",
     "Scorer",
     "Scratch",
     "Service",
@@ -50,7 +47,6 @@ __all__ = [
     "Stages",
     "Tool",
     "Toolbox",
-    "Traffic",
     "TrafficRouter",
     "WatchMemory",
     "Worker",

@@ -1,67 +1,22 @@
 """The processes that carry an environment's traffic, and the one that moves rollouts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from triune.domain.canonical import Json
 from triune.domain.project import EnvironmentSpec
-from triune.domain.rollout.routing import Applied, Breaker, Routing
+from triune.domain.rollout.convergence import Traffic
+from triune.domain.rollout.routing import Routing
 
 if TYPE_CHECKING:
     # It stands on the mathematics of rollouts, which few commands need.
     from triune.domain.rollout.watch import Reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningRelease:
-    """A release as the traffic process runs it.
-
-    ``reason`` says why it failed, where it did.
-    """
-
-    release: str
-    state: Literal["starting", "ready", "failed", "stopping"]
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """What the traffic process of an environment says of itself.
-
-    Parameters
-    ----------
-    life
-        Which of its lives it is: another after each start.
-    routing
-        The order in force.
-    applied
-        What it does, which the breaker may have changed.
-    cursor
-        Where the log of outcomes ends.
-    """
-
-    life: str
-    url: str
-    routing: Routing
-    applied: Applied
-    breaker: Breaker | None
-    releases: tuple[RunningRelease, ...]
-    cursor: int
-
-    def find(self, release: str) -> RunningRelease | None:
-        """Find a release among those that run, or are to."""
-        return next((each for each in self.releases if each.release == release), None)
-
-
 class TrafficRouter(Protocol):
     """Carries the traffic of one environment, in a process that outlives ours."""
-
-    @property
-    def bundles(self) -> Path:
-        """The folder that releases are laid out in, each in one of its id."""
 
     def is_running(self) -> bool:
         """Tell whether the process is there, whether or not it answers."""
@@ -80,6 +35,18 @@ class TrafficRouter(Protocol):
 
     def look(self) -> Traffic | None:
         """Ask what it does; None where it does not answer."""
+
+    def lay_out(self, release: str, fill: Callable[[Path], None]) -> Path:
+        """Lay a release out where it is found, whole or not at all, unless it is there.
+
+        Raises
+        ------
+        OSError
+            There is no room; whatever ``fill`` raises besides.
+        """
+
+    def keep_only(self, releases: Collection[str]) -> None:
+        """Remove what is laid out of other releases; the store has them."""
 
     def run(self, releases: Mapping[str, Path]) -> None:
         """Have releases run, by the bundles that they are laid out in, and no others.

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
 from http.client import HTTPConnection, HTTPException
@@ -23,14 +23,15 @@ from triune.adapters.process import (
     said_since,
 )
 from triune.adapters.traffic.unix_http import UnixConnection
+from triune.adapters.whole_folders import fill_aside, keep_folders
 from triune.domain.canonical import Json
 from triune.domain.errors import StoreError, TrafficError
 from triune.domain.outcomes import Answer
 from triune.domain.project import EnvironmentSpec
+from triune.domain.rollout.convergence import RunningRelease, Traffic
 from triune.domain.rollout.routing import Applied, Breaker, FencingToken, Routing
 from triune.domain.rollout.watch import Logged, LoggedPair, Reading
 from triune.domain.traffic import Arm, TrafficSplit
-from triune.ports import RunningRelease, Traffic
 
 ADMIN_TIMEOUT_S: Final = 5.0
 START_TIMEOUT_S: Final = 30.0
@@ -100,15 +101,11 @@ class GatewayRouter:
     def __init__(self, folder: Path, *, listen: str, log: Path) -> None:
         self._folder = folder
         self._listen = listen
+        self._bundles = folder / "bundles"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._failed_starts = 0
         self._not_before = 0.0
-
-    @property
-    def bundles(self) -> Path:
-        """The folder that releases are laid out in, each in one of its id."""
-        return self._folder / "bundles"
 
     def is_running(self) -> bool:
         """Tell whether the process is there, whether or not it answers."""
@@ -168,6 +165,16 @@ class GatewayRouter:
             return _traffic(self._ask("GET", "/routing"), url=self._url())
         except TrafficError:
             return None
+
+    def lay_out(self, release: str, fill: Callable[[Path], None]) -> Path:
+        """Lay a release out where it is found, whole or not at all, unless it is there."""
+        folder = self._bundles / release
+        fill_aside(folder, fill)
+        return folder
+
+    def keep_only(self, releases: Collection[str]) -> None:
+        """Remove what is laid out of other releases."""
+        keep_folders(self._bundles, releases)
 
     def run(self, releases: Mapping[str, Path]) -> None:
         """Have releases run, and no others."""
@@ -254,7 +261,7 @@ class GatewayRouter:
 
     def _make_folders(self) -> None:
         try:
-            for folder in (self._folder, self.bundles):
+            for folder in (self._folder, self._bundles):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(

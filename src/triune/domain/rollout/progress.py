@@ -70,7 +70,7 @@ def advance(rollout: Rollout, seen: Seen, now_s: float) -> Move:
         or _judged(rollout, seen, now_s)
     )
     after = move.rollout
-    is_done = _newest(seen) > after.token or _is_applied(after, seen)
+    is_done = _newest(seen) > after.token or seen.applied == after.awaited
     return replace(move, to_apply=None if is_done else after.routing)
 
 
@@ -100,10 +100,6 @@ def settle(rollout: Rollout, seen: Seen, now_s: float) -> Move:
 
 def _newest(seen: Seen) -> FencingToken:
     return seen.latest if seen.applied is None else max(seen.latest, seen.applied.token)
-
-
-def _is_applied(rollout: Rollout, seen: Seen) -> bool:
-    return seen.applied == Applied(token=rollout.token, split=rollout.split)
 
 
 def _ended(rollout: Rollout) -> Move | None:
@@ -206,7 +202,7 @@ def _past_deadline(rollout: Rollout, seen: Seen) -> Move | None:
 
 
 def _not_applied(rollout: Rollout, seen: Seen) -> Move | None:
-    if _is_applied(rollout, seen):
+    if seen.applied == rollout.awaited:
         return None
     wanted = f"{rollout.split.candidate:g} % for the candidate by token {rollout.token}"
     if seen.applied is None:

@@ -58,6 +58,11 @@ class Routing:
     split: TrafficSplit
     is_shadow: bool
 
+    @property
+    def releases(self) -> frozenset[str]:
+        """Which releases it sends requests to, or copies of them."""
+        return frozenset({self.champion, self.candidate} - {None})  # type: ignore[arg-type]
+
 
 NOTHING_ORDERED: Final = Routing(
     token=FencingToken(term=0, number=0),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from triune.domain.rollout.progress import Seen, advance
-from triune.domain.rollout.routing import Applied, FencingToken
+from triune.domain.rollout.routing import FencingToken
 from triune.domain.rollout.state import Move, Rollout, Status
 
 
@@ -25,7 +25,12 @@ class Standing:
     @property
     def latest(self) -> FencingToken | None:
         """The last token that was given out; None where none was."""
-        return max((rollout.token for rollout in self.rollouts), default=None)
+        return self.leading.token if self.leading else None
+
+    @property
+    def leading(self) -> Rollout | None:
+        """The rollout that has the say over the traffic: that of the last token."""
+        return max(self.rollouts, key=lambda each: each.token, default=None)
 
     @property
     def promoted(self) -> tuple[Rollout, ...]:
@@ -77,7 +82,7 @@ class Standing:
                 rollout=rollout.id,
                 version=rollout.version,
                 analysis=None,
-                applied=Applied(token=rollout.token, split=rollout.split),
+                applied=rollout.awaited,
                 breaker=None,
                 latest=max(self.latest or rollout.token, rollout.token),
             )

@@ -11,7 +11,7 @@ from triune.domain.canonical import Json
 from triune.domain.rollout.approval import Approval
 from triune.domain.rollout.override import Override
 from triune.domain.rollout.plan import Plan
-from triune.domain.rollout.routing import FencingToken, Routing
+from triune.domain.rollout.routing import Applied, FencingToken, Routing
 from triune.domain.rules import StepRules
 from triune.domain.traffic import TrafficSplit
 from triune.domain.verdict import Reason, Verdict
@@ -165,6 +165,11 @@ class Rollout:
             split=split,
             is_shadow=is_shadow,
         )
+
+    @property
+    def awaited(self) -> Applied:
+        """What the traffic process does once it follows."""
+        return Applied(token=self.token, split=self.split)
 
     @property
     def step_rules(self) -> StepRules:
