@@ -127,6 +127,33 @@ def test_extras_that_are_required_are_followed(
     assert needed == {"alpha": "1.0", "beta-pkg": "1.0", "gamma": "1.0"}
 
 
+def test_modules_that_no_file_imports_are_needed_with_all_that_they_require(
+    installation: LocalInstallation,
+) -> None:
+    needed = installation.needed([], modules=["sklearn", "json", "triune", "nowhere"])
+
+    assert needed.keys() >= {"scikit-learn", "numpy", "scipy", "joblib"}
+    assert needed.keys().isdisjoint({"triune", "duckdb", "pandas"})
+
+
+def test_modules_tell_of_their_package_unless_several_share_them(
+    tmp_path: Path, installation: LocalInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert installation.packages_of(["sklearn", "yaml", "json", "nowhere"]) == {
+        "scikit-learn",
+        "pyyaml",
+    }
+    site = tmp_path / "site"
+    install(site, "shared")
+    info = site / "also-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: also\nVersion: 1.0\n")
+    (info / "RECORD").write_text("shared/part.py,,\n")
+    monkeypatch.syspath_prepend(site)
+
+    assert LocalInstallation().packages_of(["shared"]) == frozenset()
+
+
 def test_what_resolves_to_nothing_is_missing_by_its_imported_name(
     installation: LocalInstallation, project: Project
 ) -> None:

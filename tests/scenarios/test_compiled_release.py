@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from tests.projects import a_project, blob_path, commit, edit, triune, triune_json
 
-LOCKED = ("numpy", "onnxruntime", "pandas", "scikit-learn")
+from triune.adapters.installation import LocalInstallation
+
+LOCKED = LocalInstallation().needed(
+    [], modules=["numpy", "pandas", "sklearn"], also=["onnxruntime"]
+)
 TRAIN = """
 import pickle, sys
 sys.path.insert(0, ".")
@@ -41,7 +45,7 @@ def a_compiled_project(
     script = TRAIN.format(imports=imports, first=first, model=model)
     subprocess.run([sys.executable, "-B", "-c", script], cwd=folder, check=True)
     edit(folder / "triune.yaml", "  key: visit_id\n", "  key: visit_id\n  compile: onnx\n")
-    lock = "".join(f"{name}=={version(name)}\n" for name in LOCKED)
+    lock = "".join(f"{name}=={version}\n" for name, version in LOCKED.items())
     (folder / "requirements.lock").write_text(lock)
     commit(folder, "Compile")
     return folder

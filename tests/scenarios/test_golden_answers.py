@@ -19,7 +19,7 @@ from triune.operations.cutting import (
     load_golden,
     record_golden_answers,
 )
-from triune.operations.locating import require_inputs
+from triune.operations.locking import require_runtime
 
 RAISING = '''
 def pages(frame):
@@ -29,7 +29,7 @@ def pages(frame):
 
 
 def cut(context: Context) -> tuple[Gathered, Cut]:
-    lock = require_inputs(context)
+    lock = require_runtime(context, context.installation)
     checkout = context.source.checkout(outputs=context.spec.outputs)
     gathered = gather_release(context, lock=lock)
     return gathered, cut_release(context, gathered.manifest, checkout)

@@ -24,7 +24,7 @@ from triune.operations.checks import Check, run_checks
 from triune.operations.context import Context
 from triune.operations.cutting import cut_release, gather_release, record_golden_answers
 from triune.operations.integration_layer import integration_checks
-from triune.operations.locating import require_inputs
+from triune.operations.locking import require_runtime
 from triune.operations.releases import find_release, load_manifest
 from triune.ports import Service
 
@@ -81,7 +81,7 @@ def cut(folder: Path, *, features: str) -> Path:
     (folder / "tests/integration").mkdir()
     (folder / "tests/integration/test_answers.py").write_text(ANSWER_TEST)
     with open_project(folder) as context:
-        lock = require_inputs(context)
+        lock = require_runtime(context, context.installation)
         checkout = context.source.checkout(outputs=context.spec.outputs)
         release = cut_release(context, gather_release(context, lock=lock).manifest, checkout)
         record_golden_answers(context, release)

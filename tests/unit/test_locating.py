@@ -23,8 +23,8 @@ from triune.operations.locating import (
     dataset_files,
     require_files,
     require_included,
-    require_runtime,
 )
+from triune.operations.locking import require_runtime
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 import sys
 import sysconfig
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
@@ -51,10 +51,13 @@ class LocalInstallation:
         """List installed packages: normalised name to version."""
         return {name: found.version for name, found in sorted(self._installed.items())}
 
-    def needed(self, sources: Sequence[Path], *, also: Sequence[str] = ()) -> dict[str, str]:
+    def needed(
+        self, sources: Sequence[Path], *, modules: Collection[str] = (), also: Collection[str] = ()
+    ) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
 
-        So are packages that are needed ``also``, where they are installed.
+        So are ``modules`` that are imported besides (by their top-level names), and packages that
+        are needed ``also``, where they are installed.
 
         Where several packages share an imported name, as with ``google``, all of them count.
 
@@ -66,11 +69,16 @@ class LocalInstallation:
         project = _Sources(sources)
         imported = {
             distribution
-            for name in project.imported()
+            for name in {*project.imported(), *filter(_is_foreign, modules)}
             for distribution in self._providers.get(name, ())
         }
         needed = self._closure(imported | (self._installed.keys() & set(also)))
         return {name: self._installed[name].version for name in sorted(needed)}
+
+    def packages_of(self, modules: Collection[str]) -> frozenset[str]:
+        """Name the packages that top-level modules come from; shared modules tell of none."""
+        providers = (self._providers.get(name, frozenset()) for name in modules)
+        return frozenset().union(*(each for each in providers if len(each) == 1))
 
     def missing(self, sources: Sequence[Path]) -> tuple[str, ...]:
         """List what Python files import that is neither theirs, Python's, nor installed.

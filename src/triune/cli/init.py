@@ -25,7 +25,8 @@ def init(
     from triune.bootstrap import open_project, scaffold_project
     from triune.domain.errors import UsageError
     from triune.domain.wording import counted
-    from triune.operations.scaffolding import MINIMAL, rewrite_lock
+    from triune.operations.locking import rewrite_lock
+    from triune.operations.scaffolding import MINIMAL
 
     if lock and example:
         raise UsageError("--lock writes the lock of a project that is there; leave --example out")

@@ -30,10 +30,11 @@ class Verb(StrEnum):
     PREDICT = "predict"
     BATCH = "batch"
     COMPILE = "compile"
+    NEEDS = "needs"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A question: ``arguments`` depend on the verb; SCORE and COMPILE use no ``body``."""
+    """A question: ``arguments`` depend on the verb; SCORE, COMPILE and NEEDS use no ``body``."""
 
     verb: Verb
     arguments: dict[str, Json]

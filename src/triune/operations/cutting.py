@@ -24,11 +24,10 @@ from triune.domain.projection import ReleaseRecord
 from triune.operations.compiling import compile_model
 from triune.operations.context import Context, record
 from triune.operations.datasets import Datasets, read_datasets
-from triune.operations.locating import model_files, require_included
+from triune.operations.locating import TESTS, model_files, require_included
+from triune.operations.locking import require_locked
 from triune.operations.releases import running
 from triune.ports import Checkout, Worker
-
-TESTS = "tests"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,8 @@ def gather_release(context: Context, *, lock: bytes) -> Gathered:
     ------
     DatasetError, ModelError
         A dataset or the model is missing, damaged, or not what the project says of it.
+    LockError
+        The lock does not name all that the model runs on.
     """
     spec, store = context.spec, context.store
     datasets = read_datasets(context)
@@ -99,9 +100,13 @@ def gather_release(context: Context, *, lock: bytes) -> Gathered:
         signature = Signature(inputs=datasets.inputs, outputs=worker.describe())
         named = replace(draft, signature=signature)
         if spec.model.compile is not None:
+            require_locked(context, worker.needs(), lock)
             # Its answers are those of the compiled model, which another worker has to load.
             return Gathered(manifest=compile_model(context, worker, named))
-        return Gathered(manifest=named, answers=_ask_golden(context, named, worker))
+        answers = _ask_golden(context, named, worker)
+        # Once it has answered, as code may import what it needs as late as that.
+        require_locked(context, worker.needs(), lock)
+        return Gathered(manifest=named, answers=answers)
 
 
 def cut_release(context: Context, manifest: Manifest, checkout: Checkout) -> Cut:

@@ -17,8 +17,8 @@ from triune.operations.locating import (
     model_files,
     require_files,
     require_included,
-    require_runtime,
 )
+from triune.operations.locking import require_runtime
 from triune.ports import Installation, Ledger, Pipeline, Source
 
 MIN_FREE_BYTES: Final = 1 << 30

@@ -1,4 +1,4 @@
-"""Finds the files that a project names, and sees that its lock is what is installed."""
+"""Finds the files that a project names, or says by line and nearest name which is missing."""
 
 import os
 from collections.abc import Iterator
@@ -9,26 +9,19 @@ from typing import Final, Protocol
 from triune.domain.errors import (
     ConfigError,
     DatasetError,
-    LockError,
-    MissingExtraError,
     ModelError,
     NothingIncludedError,
-    RuntimeMismatchError,
     TriuneError,
     nearest,
 )
-from triune.domain.lock import Lock, mismatches, parse_lock
 from triune.domain.project import DatasetSpec, ModelSpec, ProjectSpec
-from triune.ports import Installation, Source
+from triune.ports import Source
 
-COMPILED_RUNTIME: Final = "onnxruntime"
-"""What predicts by a compiled model: it is locked as whatever else decides an answer."""
+TESTS: Final = "tests"
+"""Where a project's own tests are, a folder for each layer."""
 
-_COMPILE: Final = "model.compile"
-_COMPILER: Final = frozenset({COMPILED_RUNTIME, "skl2onnx"})
 _GLOB: Final = "*?["
 _MAX_COMPARED: Final = 2_000
-_RELOCK: Final = "write it from what is installed: `triune init --lock .`"
 
 
 class Project(Protocol):
@@ -41,83 +34,6 @@ class Project(Protocol):
     @property
     def spec(self) -> ProjectSpec:
         """What that says."""
-
-
-class _Equipped(Project, Protocol):
-    @property
-    def source(self) -> Source: ...
-
-    @property
-    def installation(self) -> Installation: ...
-
-
-def require_inputs(project: _Equipped) -> bytes:
-    """See that all is there that no pipeline makes, before one runs; read the lock.
-
-    Raises
-    ------
-    ConfigError, NothingIncludedError, DatasetError, ModelError
-        Something is missing; the message names the key, its line and the nearest name.
-    LockError, RuntimeMismatchError
-        The lock cannot be read, or is not what is installed.
-    """
-    lock = require_runtime(project, project.installation)
-    require_included(project, project.source)
-    require_files(project)
-    return lock
-
-
-def require_runtime(project: Project, installation: Installation) -> bytes:
-    """Read a project's lock, and see that what is installed equals it.
-
-    Raises
-    ------
-    ConfigError
-        There is no lock.
-    LockError
-        It is no text, names nothing, or says anything else than exact versions.
-    RuntimeMismatchError
-        A locked package is missing, or installed in another version.
-    MissingExtraError
-        The model is to be compiled, and what does that is not installed.
-    """
-    lock = project.spec.lock
-    content = require_file(project, "runtime.lock", lock, advice=_RELOCK).read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise LockError(
-            f"{lock} is no text in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8, "
-            "or write it anew from what is installed: `triune init --lock .`"
-        ) from error
-    locked = parse_lock(text)
-    if not locked.packages:
-        raise LockError(
-            f"{lock} names no package, so a release would not say what it runs on; {_RELOCK}"
-        )
-    differences = mismatches(locked, installation.versions())
-    if differences:
-        listed = "; ".join(str(difference) for difference in differences)
-        raise RuntimeMismatchError(
-            f"what is installed differs from {lock}: {listed}; install what it names "
-            f"(`pip install -r {lock}`), or lock what is installed now: `triune init --lock .`"
-        )
-    if project.spec.model is not None and project.spec.model.compile is not None:
-        _require_compiler(project, installation, locked)
-    return content
-
-
-def _require_compiler(project: Project, installation: Installation, locked: Lock) -> None:
-    installed = installation.versions()
-    if not installed.keys() >= _COMPILER:
-        raise MissingExtraError(needed_for=f"{_COMPILE}: onnx", extra="onnx")
-    if COMPILED_RUNTIME not in locked.packages:
-        message = (
-            f"the compiled model is run by {COMPILED_RUNTIME}, which {project.spec.lock} does not "
-            f"name; add the line {COMPILED_RUNTIME}=={installed[COMPILED_RUNTIME]} to it, or "
-            f"{_RELOCK}"
-        )
-        raise LockError(str(project.spec.problem(_COMPILE, message)))
 
 
 def require_included(project: Project, source: Source) -> tuple[Path, ...]:

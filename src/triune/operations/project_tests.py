@@ -7,8 +7,8 @@ from typing import Final
 from triune.domain.evidence import Layer
 from triune.operations.checks import Check
 from triune.operations.context import Context
+from triune.operations.locating import TESTS
 
-_TESTS: Final = "tests"
 _NAMES: Final = ("test_*.py", "*_test.py")
 
 
@@ -40,6 +40,6 @@ def layer_tests(
 
 def find_layer_tests(context: Context, layer: Layer) -> str | None:
     """Find the folder of a layer's tests, as a path within the project; None where it has none."""
-    path = f"{_TESTS}/{layer}"
+    path = f"{TESTS}/{layer}"
     folder = context.root / path
     return path if any(next(folder.rglob(name), None) for name in _NAMES) else None

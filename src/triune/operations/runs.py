@@ -19,7 +19,6 @@ from triune.operations.checks import Check, find_changed, run_checks
 from triune.operations.code_layer import code_checks
 from triune.operations.context import Context, record
 from triune.operations.cutting import (
-    TESTS,
     Cut,
     Gathered,
     cut_release,
@@ -31,7 +30,8 @@ from triune.operations.datasets import read_datasets
 from triune.operations.gates import Gated, describe, evaluate_gate
 from triune.operations.integration_layer import integration_checks
 from triune.operations.layers import LayerReport, check_model, report_layers
-from triune.operations.locating import require_inputs
+from triune.operations.locating import TESTS, require_files, require_included
+from triune.operations.locking import require_runtime
 from triune.operations.releases import find_release
 from triune.ports import Checkout, Progress
 
@@ -170,7 +170,10 @@ def run(context: Context, *, progress: Progress, wait: bool, force: bool = False
 
 def _run_steps(context: Context, checkout: Checkout, done: _Progress) -> None:
     with done.step("datasets") as say:
-        lock = require_inputs(context)
+        # All that no pipeline makes is to be there before one runs.
+        lock = require_runtime(context, context.installation)
+        require_included(context, context.source)
+        require_files(context)
         stages = context.pipeline.stages([dataset.path for dataset in context.spec.datasets])
         context.pipeline.run(stages.datasets, progress=done.say)
         # What is wrong with their form is told at once, whatever the checks would make of it.

@@ -1,4 +1,4 @@
-"""Lays out a new project from a template, and locks what it needs from what is installed."""
+"""Lays out a new project from a template, with the lock of what is installed."""
 
 import os
 import secrets
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triune.domain.errors import UsageError, nearest
-from triune.domain.lock import Lock, render_lock
-from triune.operations.context import Context
-from triune.operations.locating import COMPILED_RUNTIME
+from triune.domain.lock import render_lock
+from triune.operations.locking import lock_imports
 from triune.ports import Installation, Source
 
 MINIMAL = "minimal"
@@ -79,53 +78,6 @@ def scaffold(
             "there, or name another folder"
         ) from error
     return Scaffolded(folder=folder, example=example, packages=len(lock.packages))
-
-
-def rewrite_lock(context: Context) -> Lock:
-    """Lock what a project's code imports, in the versions that are installed.
-
-    Raises
-    ------
-    UsageError
-        The code imports something that is not installed, or the lock cannot be written.
-    """
-    included = context.source.files(context.spec.include)
-    sources = [context.root / path for path in included if path.suffix == ".py"]
-    model = context.spec.model
-    also = (COMPILED_RUNTIME,) if model is not None and model.compile is not None else ()
-    lock = lock_imports(sources, context.installation, also=also)
-    path = context.root / context.spec.lock
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(render_lock(lock), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {_reason(error)}; make room or give access there"
-        ) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
-    return lock
-
-
-def lock_imports(
-    sources: Sequence[Path], installation: Installation, *, also: Sequence[str] = ()
-) -> Lock:
-    """Name the packages that Python files import, or that are needed also, and all these need.
-
-    Raises
-    ------
-    UsageError
-        Something imported is not installed.
-    """
-    missing = installation.missing(sources)
-    if missing:
-        raise UsageError(
-            f"the code imports {', '.join(missing)}, which is not installed here: install it "
-            "first (scikit-learn, pandas and joblib come with `pip install 'triune[sklearn]'`)"
-        )
-    return Lock(packages=installation.needed(sources, also=also))
 
 
 def _python_files(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from triune.ports.records import ArtifactStore, Blob, Ledger
 from triune.ports.scoring import (
     Compilation,
     HttpAnswer,
+    Needs,
     Predictions,
     ReleaseServer,
     Scorer,
@@ -33,6 +34,7 @@ __all__ = [
     "Installation",
     "Ledger",
     "Machine",
+    "Needs",
     "Pipeline",
     "Predictions",
     "Preset",

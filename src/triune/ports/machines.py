@@ -1,6 +1,6 @@
 """The machine: its clock, what is installed on it, room to work in, locks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,10 +36,13 @@ class Installation(Protocol):
     def versions(self) -> dict[str, str]:
         """List installed packages: normalised name to version."""
 
-    def needed(self, sources: Sequence[Path], *, also: Sequence[str] = ()) -> dict[str, str]:
+    def needed(
+        self, sources: Sequence[Path], *, modules: Collection[str] = (), also: Collection[str] = ()
+    ) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
 
-        So are packages that are needed ``also``, where they are installed.
+        So are ``modules`` that are imported besides (by their top-level names), and packages that
+        are needed ``also``, where they are installed.
 
         Triune is left out, and what only Triune needs, unless the files import that too.
 
@@ -47,6 +50,12 @@ class Installation(Protocol):
         ------
         UsageError
             A file is no Python.
+        """
+
+    def packages_of(self, modules: Collection[str]) -> frozenset[str]:
+        """Name the packages that top-level modules come from.
+
+        A module that several packages share, as with ``google``, tells of none of them.
         """
 
     def missing(self, sources: Sequence[Path]) -> tuple[str, ...]:

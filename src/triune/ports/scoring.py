@@ -36,6 +36,17 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Top-level modules in a worker, those of the release's own code left out.
+
+    ``model`` has those that the model's file refers to, ``loaded`` all that are loaded.
+    """
+
+    model: frozenset[str]
+    loaded: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compilation:
     """A compiled model: its bytes, the steps that it is made of, and those before them."""
 
@@ -49,6 +60,15 @@ class Worker(Protocol):
 
     def describe(self) -> Outputs:
         """Tell what the model answers."""
+
+    def needs(self) -> Needs:
+        """Tell which modules the model of a draft, a release that is not yet cut, needs.
+
+        Raises
+        ------
+        WorkerError
+            The release is no draft, or the process died.
+        """
 
     def score(self, source: Path, *, dataset: str | None = None) -> Predictions:
         """Score an Arrow IPC file of the signature's inputs.

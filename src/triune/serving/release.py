@@ -4,7 +4,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,7 @@ from triune.serving.bundle import VerifiedBundle
 from triune.serving.code import VerifiedCode, import_from
 from triune.serving.loading import Estimator, load_model
 from triune.serving.predicted import InvalidAnswerError, Predicted
+from triune.serving.references import References
 from triune.serving.requests import RequestReader, Requests, columns_of
 from triune.serving.stopwatch import Stopwatch
 
@@ -70,6 +72,7 @@ class LoadedRelease:
     """One release's model, with the signature that its inputs must keep to.
 
     ``original`` is the model as it was trained; a release that is wholly compiled loads none.
+    ``list_needs`` lists the modules that a draft's model needs.
     """
 
     def __init__(
@@ -79,9 +82,11 @@ class LoadedRelease:
         ref: ModelRef,
         *,
         original: Estimator | None = None,
+        list_needs: Callable[[], dict[str, list[str]]] | None = None,
     ) -> None:
         self._predictor = predictor
         self._original = original
+        self._list_needs = list_needs
         self._ref = ref
         self._signature = signature
         self._names = tuple(field.name for field in signature.inputs)
@@ -101,6 +106,8 @@ class LoadedRelease:
                 return self._score(Path(call.arguments["source"]), Path(call.arguments["target"]))
             case Verb.COMPILE:
                 return self._compile(Path(call.arguments["source"]), Path(call.arguments["target"]))
+            case Verb.NEEDS:
+                return self._needs()
             case Verb.PREDICT:
                 (answered,) = self._answer_bodies([call.body])
                 return Reply(status=answered.status, body=answered.body)
@@ -141,6 +148,13 @@ class LoadedRelease:
         target.write_bytes(compiled.content)
         steps = {"compiled": compiled.compiled, "python": compiled.python}
         return Reply(status=200, body=json.dumps(steps).encode())
+
+    def _needs(self) -> Reply:
+        if self._list_needs is None:
+            return _refuse(
+                Refusal(status=409, detail="what a model needs is noted before its release is cut")
+            )
+        return Reply(status=200, body=json.dumps(self._list_needs()).encode())
 
     def _answer_bodies(self, bodies: Sequence[bytes]) -> list[Answered]:
         """Answer bodies as one batch; where that fails each by itself, so that one is to blame."""
@@ -214,16 +228,21 @@ def open_release(bundle: VerifiedBundle) -> LoadedRelease:
 
     graph = _load_graph(bundle)
     _enter(bundle.code)
+    # A draft, whose worker is asked what its model answers and needs, declares nothing yet.
+    is_draft = signature.outputs == Outputs()
+    references = References() if is_draft else None
     original = _load(bundle)
     model = Model(original, task=ref.task)
-    # A draft, whose worker is asked what its model answers, declares nothing yet.
-    if signature.outputs not in (Outputs(), model.outputs):
+    if not is_draft and signature.outputs != model.outputs:
         raise ModelError(
             f"{ref.path} answers {model.outputs}, where the release says {signature.outputs}; "
             "cut it again with `triune run`"
         )
     if compiled is None or graph is None:
-        return LoadedRelease(FrameModel(model, signature), signature, ref, original=original)
+        list_needs = partial(references.find, bundle) if references else None
+        return LoadedRelease(
+            FrameModel(model, signature), signature, ref, original=original, list_needs=list_needs
+        )
     first = original.steps[: len(compiled.python)]
     tail = CompiledTail(first, graph, outputs=model.outputs, task=ref.task)
     return LoadedRelease(FrameModel(tail, signature), signature, ref)

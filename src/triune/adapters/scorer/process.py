@@ -35,7 +35,7 @@ from triune.domain.worker_launch import (
     worker_command,
     worker_environment,
 )
-from triune.ports import Compilation, Predictions
+from triune.ports import Compilation, Needs, Predictions
 
 # A process that forked off a worker may hold its end of the line open beyond the worker's
 # death, so a silent line is looked behind this often.
@@ -106,6 +106,11 @@ class ProcessWorker:
     def describe(self) -> Outputs:
         """Tell what the model answers."""
         return self.outputs
+
+    def needs(self) -> Needs:
+        """Tell which modules the model of a draft needs."""
+        found = json.loads(self._ask(Call(verb=Verb.NEEDS, arguments={})).body)
+        return Needs(model=frozenset(found["model"]), loaded=frozenset(found["loaded"]))
 
     def score(self, source: Path, *, dataset: str | None = None) -> Predictions:
         """Score an Arrow IPC file, or find what was scored before for this ``dataset``."""
