@@ -7,7 +7,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from triune.adapters.artifacts.fsspec import FsspecStore
 from triune.adapters.clock import SystemClock
 from triune.adapters.controller_process import ControllerProcess
 from triune.adapters.installation import LocalInstallation
@@ -19,23 +18,22 @@ from triune.adapters.run_lock import FileRunLock
 from triune.adapters.scratch import LockedScratch
 from triune.adapters.service import CommandServer
 from triune.adapters.source.git import GitSource
-from triune.adapters.tools.toolbox import Toolbox
 from triune.adapters.watches import FileWatchMemory
 from triune.config import STATE_FOLDER, has_project, load_project, read_memory_limit
 from triune.domain.profile import DatasetProfile
-from triune.domain.project import EnvironmentSpec, PipelineSpec
+from triune.domain.project import EnvironmentSpec, PipelineSpec, ProjectSpec
 from triune.domain.projection import ReleaseRecord
-from triune.gateway.fleet import Served
-from triune.gateway.serve import Service, serve
-from triune.gateway.stopping import Stopping
 from triune.operations.context import Context
 from triune.operations.diagnosis import Diagnosis, Subject, diagnose
 from triune.operations.profiling import Located, profile
 from triune.operations.releases import bundle, load_manifest
 from triune.operations.scaffolding import Scaffolded, scaffold
-from triune.ports import DataEngine, DataPlanes, Pipeline, Scorer, Scratch
+from triune.ports import ArtifactStore, DataEngine, DataPlanes, Pipeline, Scorer, Scratch, Source
+from triune.ports import Toolbox as Tools
 
 if TYPE_CHECKING:
+    from triune.gateway.fleet import Served
+    from triune.gateway.stopping import Stopping
     from triune.operations.observing import Observer
     from triune.operations.rollouts import Conductor
 
@@ -64,7 +62,7 @@ def open_project(start: Path, *, memory_limit: str | None = None) -> Context:
         root=root,
         spec=spec,
         ledger=SqlLedger.open(state / LEDGER_FILE),
-        store=FsspecStore(str(state)),
+        store=_store(state),
         pipeline=_pipeline(root, spec.pipeline, scratch),
         source=source,
         data=_data_engine(memory_limit, scratch),
@@ -72,14 +70,7 @@ def open_project(start: Path, *, memory_limit: str | None = None) -> Context:
         server=CommandServer(root),
         installation=LocalInstallation(),
         scratch=scratch,
-        tools=Toolbox(
-            root=root,
-            include=spec.include,
-            source=source,
-            scratch=scratch,
-            datasets=tuple(dataset.path for dataset in spec.datasets),
-            caches=state / "caches",
-        ),
+        tools=_tools(root, spec, source=source, scratch=scratch),
         results=FileResultMemory(state / "results"),
         lock=FileRunLock(state / "run.lock"),
         planes=_planes(state),
@@ -204,7 +195,7 @@ def serve_release(  # noqa: PLR0913 - what is served, how, and who is told
     candidate: ReleaseRecord | None = None,
     options: ServeOptions,
     on_ready: Callable[[str], None],
-    stopping: Stopping,
+    stopping: "Stopping",
 ) -> None:
     """Serve a release over HTTP until told to stop, and give a candidate its share.
 
@@ -215,6 +206,8 @@ def serve_release(  # noqa: PLR0913 - what is served, how, and who is told
     StoreError
         A blob of a release is missing or changed; nothing of it is run.
     """
+    from triune.gateway.serve import Service, serve  # noqa: PLC0415 - it takes a while
+
     with _laid_out(context, release) as champion, _laid_out(context, candidate) as tried:
         # The first is there, as it was asked for.
         assert champion is not None
@@ -224,7 +217,9 @@ def serve_release(  # noqa: PLR0913 - what is served, how, and who is told
 
 
 @contextmanager
-def _laid_out(context: Context, release: ReleaseRecord | None) -> Iterator[Served | None]:
+def _laid_out(context: Context, release: ReleaseRecord | None) -> "Iterator[Served | None]":
+    from triune.gateway.fleet import Served  # noqa: PLC0415 - it takes a while
+
     if release is None:
         yield None
         return
@@ -277,6 +272,31 @@ def _data_engine(limit: str | None, scratch: Scratch | None = None) -> DataEngin
         )
 
     return cast("DataEngine", _Deferred(make))
+
+
+def _store(state: Path) -> ArtifactStore:
+    def make() -> ArtifactStore:
+        from triune.adapters.artifacts.fsspec import FsspecStore  # noqa: PLC0415 - as said above
+
+        return FsspecStore(str(state))
+
+    return cast("ArtifactStore", _Deferred(make))
+
+
+def _tools(root: Path, spec: ProjectSpec, *, source: Source, scratch: Scratch) -> Tools:
+    def make() -> Tools:
+        from triune.adapters.tools.toolbox import Toolbox  # noqa: PLC0415 - as said above
+
+        return Toolbox(
+            root=root,
+            include=spec.include,
+            source=source,
+            scratch=scratch,
+            datasets=tuple(dataset.path for dataset in spec.datasets),
+            caches=root / STATE_FOLDER / "caches",
+        )
+
+    return cast("Tools", _Deferred(make))
 
 
 def _scorer(cache: Path) -> Scorer:

@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from triune.domain.canonical import Json
 from triune.domain.comparison import DatasetChange
@@ -17,6 +14,10 @@ from triune.domain.expectations.suite import Suite
 from triune.domain.manifest import Field
 from triune.domain.profile import DatasetProfile
 from triune.ports.machines import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,7 @@ class DataEngine(Protocol):
 
     def arrays(
         self, files: Sequence[Path], *, format: str, columns: Sequence[str]
-    ) -> dict[str, npt.NDArray[Any]]:
+    ) -> "dict[str, npt.NDArray[Any]]":
         """Read columns whole, each of shape (rows,), in the order of the rows.
 
         A missing value is NaN among floating-point numbers, NaT among times, else None.
@@ -153,7 +154,9 @@ class DataEngine(Protocol):
             A column is missing, or a file cannot be read.
         """
 
-    def matching(self, files: Sequence[Path], *, format: str, where: str) -> npt.NDArray[np.bool_]:
+    def matching(
+        self, files: Sequence[Path], *, format: str, where: str
+    ) -> "npt.NDArray[np.bool_]":
         """Tell of each row whether a condition of SQL holds for it: shape (rows,).
 
         The condition compares the columns of one row, and can look at nothing else. Where it is
@@ -196,7 +199,7 @@ class DataEngine(Protocol):
 
     def row_digests(
         self, files: Sequence[Path], *, format: str, columns: Sequence[str]
-    ) -> npt.NDArray[np.uint64]:
+    ) -> "npt.NDArray[np.uint64]":
         """Digest each row by its values in ``columns``, of any order: shape (rows,).
 
         Values count as they are written, so that a dataset has the same digests in either format.

@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol
 
 from triune.domain.canonical import Json
 from triune.domain.manifest import Outputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +24,15 @@ class Predictions:
     ``Outputs.classes``, or is None where the model gives none.
     """
 
-    labels: npt.NDArray[np.generic]
-    probabilities: npt.NDArray[np.float64] | None
+    labels: "npt.NDArray[np.generic]"
+    probabilities: "npt.NDArray[np.float64] | None"
 
     @property
     def digest(self) -> str:
         """What they are, to the last bit: 64 hexadecimal digits."""
         hashed = hashlib.sha256(json.dumps(self.labels.tolist(), default=str).encode())
         if self.probabilities is not None:
-            hashed.update(np.ascontiguousarray(self.probabilities).tobytes())
+            hashed.update(self.probabilities.tobytes())
         return hashed.hexdigest()
 
 
