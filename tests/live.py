@@ -17,7 +17,6 @@ from tests.projects import triune
 
 from triune.bootstrap import controller_lease, open_project
 from triune.cli.demo_load import Load
-from triune.domain.rollout.routing import Applied
 from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Rollout
 from triune.operations import approvals
@@ -95,8 +94,7 @@ class ALive:
     def is_followed(self) -> bool:
         """Tell whether the traffic process does what the ledger says."""
         rollout, traffic = self.rollout(), self.traffic()
-        wanted = Applied(token=rollout.token, split=rollout.split)
-        return traffic is not None and traffic.applied == wanted and self.rollout() == rollout
+        return bool(traffic and traffic.applied == rollout.awaited) and self.rollout() == rollout
 
     def await_step(self, step: int) -> Rollout:
         """Wait until a step is in force, or the rollout is over."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.live import ALive, a_live_project
+from tests.processes import wait_until
 
 from triune.bootstrap import open_project
 from triune.domain.events import EventKind
@@ -119,9 +120,9 @@ def test_blue_green_that_turns_bad_in_its_bake_goes_back(tmp_path: Path) -> None
         assert (load.seen.errors, load.seen.wrong) == ({}, 0)
 
 
-def test_rolling_goes_up_by_equal_steps(tmp_path: Path) -> None:
+def test_rolling_goes_up_by_the_traffic_of_one_replica_after_the_other(tmp_path: Path) -> None:
     releases = {"one": "good", "two": "good"}
-    with a_live_project(tmp_path, releases, strategy="rolling", more="") as live:
+    with a_live_project(tmp_path, releases, strategy="rolling", more="replicas: 2") as live:
         live.up()
         live.promote("one")
         with live.load() as load:
@@ -129,7 +130,8 @@ def test_rolling_goes_up_by_equal_steps(tmp_path: Path) -> None:
             rollout = live.await_end()
 
         assert rollout.status is Status.PROMOTED, live.log
-        assert steps_in_force(live, rollout) == [20, 40, 60, 80, 95]
+        assert steps_in_force(live, rollout) == [50, 95]
+        wait_until(lambda: len(live.workers("two")) == 2)
         assert (load.seen.errors, load.seen.wrong) == ({}, 0)
 
 

@@ -213,6 +213,25 @@ def test_environments_are_told_in_their_order_with_what_rolls_a_release_out(
     assert production.analysis == AnalysisRules(alpha=0.02, error_budget=0.01, p99_s=0.2)
 
 
+@pytest.mark.parametrize(
+    ("said", "steps"),
+    [
+        ("replicas: 4", [25, 50, 75, 100]),
+        ("replicas: 1", [20, 40, 60, 80, 100]),
+        ("replicas: 4, steps: [10, 100]", [10, 100]),
+    ],
+)
+def test_rolling_goes_up_by_the_traffic_of_one_replica(
+    tmp_path: Path, said: str, steps: list[float]
+) -> None:
+    environments = f"environments: {{live: {{listen: '127.0.0.1:1', strategy: rolling, {said}}}}}"
+
+    _, spec = load_project(a_project(tmp_path, f"{AVAILABLE}{environments}\n"))
+
+    assert [step.candidate_pct for step in spec.environments[0].plan.steps] == steps
+    assert spec.environments[0].replicas == int(said[10])
+
+
 def test_a_project_of_code_alone_has_neither_data_nor_model(tmp_path: Path) -> None:
     _, spec = load_project(a_project(tmp_path, "version: 1\nproject: x\npipeline: {run: make}\n"))
 

@@ -336,6 +336,8 @@ class EnvironmentSettings(_Section):
     """Percent of the traffic at each step; rises to 100."""
     step: StepSettings | None = None
     analysis: AnalysisSettings | None = None
+    replicas: Annotated[int, Field(ge=1, le=64)] = 1
+    """Worker processes for each release; the next `triune up` after `triune down` follows it."""
     keep_warm_seconds: NotNegative = 3600
     """Seconds for which the champion before goes on running after a promotion."""
 

@@ -39,7 +39,7 @@ from triune.domain.project import (
     SkewSpec,
     SliceSpec,
 )
-from triune.domain.rollout.plan import Approvals, OnDeadline, Pace, Plan, Strategy
+from triune.domain.rollout.plan import Approvals, OnDeadline, Pace, Plan, Strategy, equal_steps_pct
 from triune.domain.rules import AnalysisRules, GateMode, GateRules
 
 STATE_FOLDER: Final = ".triune"
@@ -231,6 +231,12 @@ def _gate(given: GateSettings) -> GateRules:
     )
 
 
+def _usual_steps_pct(given: EnvironmentSettings) -> tuple[float, ...] | None:
+    """Say by what steps a release rolls over several replicas; other steps are the strategy's."""
+    is_over_several = Strategy(given.strategy) is Strategy.ROLLING and given.replicas > 1
+    return equal_steps_pct(given.replicas) if is_over_several else None
+
+
 def _environment(name: str, given: EnvironmentSettings) -> EnvironmentSpec:
     step = given.step or StepSettings()
     slo = (given.analysis.slo if given.analysis else None) or SloSettings()
@@ -245,9 +251,10 @@ def _environment(name: str, given: EnvironmentSettings) -> EnvironmentSpec:
         name=name,
         listen=given.listen,
         after=given.after,
+        replicas=given.replicas,
         plan=Plan.of(
             Strategy(given.strategy),
-            steps_pct=given.steps,
+            steps_pct=given.steps or _usual_steps_pct(given),
             approvals=approvals,
             pace=Pace(
                 min_seconds=step.min_seconds,

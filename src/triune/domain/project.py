@@ -101,12 +101,17 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
-    """Where releases serve: ``after`` is the environment in which one must serve first."""
+    """Where releases serve.
+
+    ``after`` is the environment in which one must serve first, ``replicas`` how many workers each
+    release has.
+    """
 
     name: str
     listen: str
     plan: Plan
     after: str | None = None
+    replicas: int = 1
     analysis: AnalysisRules = field(default_factory=AnalysisRules)
 
 

@@ -96,11 +96,14 @@ class GatewayRouter:
         The address that it takes requests on.
     log
         The file that it writes its log lines to.
+    replicas
+        How many workers each release has in one that is started here.
     """
 
-    def __init__(self, folder: Path, *, listen: str, log: Path) -> None:
+    def __init__(self, folder: Path, *, listen: str, log: Path, replicas: int = 1) -> None:
         self._folder = folder
         self._listen = listen
+        self._replicas = replicas
         self._bundles = folder / "bundles"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -270,7 +273,7 @@ class GatewayRouter:
             ) from error
 
     def _launch(self) -> "subprocess.Popen[bytes]":
-        command = _command(self._folder, self._listen)
+        command = _command(self._folder, self._listen, replicas=self._replicas)
         return launch_detached(command, folder=self._folder, log=self._log)
 
     def _url(self) -> str:
@@ -320,6 +323,7 @@ class GatewayPlanes:
             self._folder / environment.name,
             listen=environment.listen,
             log=self._logs / f"gateway-{environment.name}.log",
+            replicas=environment.replicas,
         )
 
     @contextmanager
@@ -338,10 +342,11 @@ class GatewayPlanes:
             yield router
 
 
-def _command(folder: Path, listen: str) -> list[str]:
+def _command(folder: Path, listen: str, *, replicas: int = 1) -> list[str]:
     # -P: without it a module of the project's would be taken for one of Triune's.
     program = [sys.executable, "-P", "-m", "triune.gateway"]
-    return [*program, "--listen", listen, "--folder", str(folder)]
+    where = ["--listen", listen, "--folder", str(folder)]
+    return [*program, *where, "--replicas", str(replicas)]
 
 
 def _detail(content: bytes) -> str:

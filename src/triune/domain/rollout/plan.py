@@ -20,7 +20,8 @@ class Strategy(StrEnum):
 
     ``canary`` by steps of the traffic; ``shadow`` first answers copies of requests, which no
     client sees; ``blue_green`` takes all but the holdback at once; ``rolling`` goes up by equal
-    steps; ``instant`` takes all at once and is compared with nothing.
+    steps, as many as there are replicas; ``instant`` takes all at once and is compared with
+    nothing.
     """
 
     CANARY = "canary"
@@ -37,11 +38,16 @@ class OnDeadline(StrEnum):
     ROLL_BACK = "roll_back"
 
 
+def equal_steps_pct(count: int) -> tuple[float, ...]:
+    """Return the shares of so many equal steps, each the traffic of one replica more."""
+    return tuple(100.0 * step / count for step in range(1, count + 1))
+
+
 STEPS_PCT: Final = {
     Strategy.CANARY: (5.0, 25.0, 100.0),
     Strategy.SHADOW: (100.0,),
     Strategy.BLUE_GREEN: (100.0,),
-    Strategy.ROLLING: (20.0, 40.0, 60.0, 80.0, 100.0),
+    Strategy.ROLLING: equal_steps_pct(5),
     Strategy.INSTANT: (100.0,),
 }
 """The steps of each strategy where none are given; a shadow step comes before those of `SHADOW`."""
