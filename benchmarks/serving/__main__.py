@@ -2,14 +2,16 @@
 
 Run from the root of the repository: ``python -m benchmarks.serving``. Other servers are measured
 where they are installed, each in a virtual environment of its own that is named on the command
-line. All run at once, and are asked in turn, several rounds: the median of the rounds is printed.
-The load is made in Python, and every answer compared with the pipeline's own.
+line. All run at once, and are asked in turn, several rounds: the median of the rounds is printed,
+and how many times that of the best other server it is. The load is made by wrk, or in Python where
+that is not installed, and every answer compared with the pipeline's own.
 """
 
 import argparse
 import json
 import math
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -20,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +32,15 @@ import pandas as pd
 from benchmarks.serving import split
 from benchmarks.serving.load import Measured, Verify, http_request, load
 from benchmarks.serving.work import CLASSIFIERS, Work, prepare
+from benchmarks.serving.wrk import wrk
 from tests.bundles import ABundle
 
 CONNECTIONS = (1, 16, 64)
 BATCH = 100
 HERE = Path(__file__).parent
+OURS = "Triune"
+PER_SECOND = attrgetter("per_second")
+MEDIAN_MS = attrgetter("median_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +78,7 @@ def main() -> None:
             print(f"bare predict_proba of one row: {bare_ms(work):.2f} ms (median)\n")
             servers = row_servers(work, arguments, folder)
             _compare("One row", servers, arguments)
-            _compare(f"{BATCH} rows", batch_servers(work, arguments), arguments)
+            _compare(f"{BATCH} rows", batch_servers(work, arguments, folder), arguments)
         if arguments.only in {None, "split"}:
             check_split(work, folder)
 
@@ -143,21 +150,29 @@ def row_servers(work: Work, arguments: argparse.Namespace, folder: Path) -> list
     if arguments.fastapi:
         servers.append(
             server(
-                "FastAPI, uvicorn", 8923, fastapi(arguments.fastapi, 8923), MODEL=str(work.model)
+                "FastAPI, uvicorn",
+                8923,
+                [*fastapi(arguments.fastapi), "8923"],
+                MODEL=str(work.model),
             )
         )
+        if shutil.which("nginx"):
+            (folder / "nginx").mkdir()
+            at = [sys.executable, str(HERE / "peer_nginx.py"), "8951", str(folder / "nginx"), "--"]
+            split = [*at, *fastapi(arguments.fastapi)]
+            servers.append(server("nginx, two FastAPI, 95/5", 8951, split, MODEL=str(work.model)))
     if arguments.litserve:
         command = [arguments.litserve, str(HERE / "peer_litserve.py"), "8924"]
         servers.append(server("LitServe, batching", 8924, command, MODEL=str(work.model)))
     if arguments.mlserver:
-        servers.append(mlserver(work, arguments.mlserver, folder / "mlserver"))
+        servers.append(mlserver(work, arguments.mlserver, folder / "mlserver", port=8925))
     return servers
 
 
-def mlserver(work: Work, python: str, folder: Path) -> Server:
+def mlserver(work: Work, python: str, folder: Path, *, port: int, batch: int = 1) -> Server:
     """Set MLServer up as its documentation says for scikit-learn, with adaptive batching."""
     folder.mkdir()
-    ports = {"http_port": 8925, "grpc_port": 8926, "metrics_port": 8927}
+    ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
     # Its process pool does not start with the versions that are installed beside it today.
     (folder / "settings.json").write_text(
         json.dumps({"host": "127.0.0.1", "parallel_workers": 0, **ports})
@@ -171,33 +186,42 @@ def mlserver(work: Work, python: str, folder: Path) -> Server:
     }
     (folder / "model-settings.json").write_text(json.dumps(model))
 
-    def tensor(name: str, value: Any) -> dict[str, Any]:
-        if isinstance(value, str):
+    def tensor(name: str, values: list[Any]) -> dict[str, Any]:
+        if isinstance(values[0], str):
             kind = {"datatype": "BYTES", "parameters": {"content_type": "str"}}
         else:
             kind = {"datatype": "FP64"}
-        return {"name": name, "shape": [1, 1], "data": [value], **kind}
+        return {"name": name, "shape": [len(values), 1], "data": values, **kind}
 
-    def document(row: dict[str, Any]) -> dict[str, Any]:
+    def document(rows: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "parameters": {"content_type": "pd"},
-            "inputs": [tensor(name, value) for name, value in row.items()],
+            "inputs": [tensor(name, [row[name] for row in rows]) for name in rows[0]],
             "outputs": [{"name": "predict_proba"}],
         }
+
+    def verify(index: int, answer: Any) -> bool:
+        chances = answer["outputs"][0]["data"][1::2]
+        return len(chances) == batch and all(
+            work.is_right(batch * index + at, chance) for at, chance in enumerate(chances)
+        )
 
     return Server(
         name="MLServer, batching",
         command=[str(Path(python).with_name("mlserver")), "start", str(folder)],
-        port=8925,
+        port=port,
         requests=[
-            http_request("/v2/models/churn/infer", json.dumps(document(row)).encode())
-            for row in work.rows
+            http_request(
+                "/v2/models/churn/infer",
+                json.dumps(document(work.rows[at : at + batch])).encode(),
+            )
+            for at in range(0, len(work.rows) - batch + 1, batch)
         ],
-        verify=lambda index, answer: work.is_right(index, answer["outputs"][0]["data"][1]),
+        verify=verify,
     )
 
 
-def batch_servers(work: Work, arguments: argparse.Namespace) -> list[Server]:
+def batch_servers(work: Work, arguments: argparse.Namespace, folder: Path) -> list[Server]:
     """List what can be asked for many rows."""
     bodies = work.bodies(batch=BATCH)
 
@@ -226,16 +250,19 @@ def batch_servers(work: Work, arguments: argparse.Namespace) -> list[Server]:
         champion = ["--champion", one.release, str(one.folder), "--port", str(port)]
         servers.append(server(name, port, "/predict", [*gateway, *champion]))
     if arguments.fastapi:
-        command = fastapi(arguments.fastapi, 8932)
+        command = [*fastapi(arguments.fastapi), "8932"]
         servers.append(server("FastAPI, uvicorn", 8932, "/batch", command, MODEL=str(work.model)))
+    if arguments.mlserver:
+        at = folder / "mlserver-batch"
+        servers.append(mlserver(work, arguments.mlserver, at, port=8935, batch=BATCH))
     return servers
 
 
-def fastapi(python: str, port: int) -> list[str]:
-    """Start FastAPI as its documentation says for production, with one worker."""
+def fastapi(python: str) -> list[str]:
+    """Start FastAPI as its documentation says for production, with one worker; the port follows."""
     app = "benchmarks.serving.peer_fastapi:app"
-    command = [python, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)]
-    return [*command, "--log-level", "error", "--no-access-log"]
+    quiet = ["--log-level", "error", "--no-access-log"]
+    return [python, "-m", "uvicorn", app, "--host", "127.0.0.1", *quiet, "--port"]
 
 
 def _compare(title: str, servers: list[Server], arguments: argparse.Namespace) -> None:
@@ -245,11 +272,14 @@ def _compare(title: str, servers: list[Server], arguments: argparse.Namespace) -
     with ExitStack() as stack:
         running = {each.name: stack.enter_context(_running(each)) for each in servers}
         for each in servers:
-            load(_address(each), each.requests, each.verify, connections=4, seconds=0.5)
+            tried = load(_address(each), each.requests, each.verify, connections=4, seconds=0.5)
+            if tried.wrong:
+                sys.exit(f"{each.name} answers wrongly")
+        ask = wrk if shutil.which("wrk") else load
         for _ in range(arguments.rounds):
             for connections in CONNECTIONS:
                 for each in servers:
-                    seen = load(
+                    seen = ask(
                         _address(each),
                         each.requests,
                         each.verify,
@@ -265,20 +295,38 @@ def _compare(title: str, servers: list[Server], arguments: argparse.Namespace) -
     for each in servers:
         cells = [_cell(measured[each.name, connections]) for connections in CONNECTIONS]
         print(f"{each.name:38}{''.join(f'{cell:>24}' for cell in cells)}{memory[each.name]:>8.0f}")
+    _print_ratios(servers, measured)
     wrong = sum(one.wrong for seen in measured.values() for one in seen)
     print("every answer was right\n" if not wrong else f"{wrong} ANSWERS WERE WRONG\n")
     if wrong:
         sys.exit(1)
 
 
-def _cell(seen: list[Measured]) -> str:
-    def middle(value: Callable[[Measured], float]) -> float:
-        return statistics.median(map(value, seen))
+def _print_ratios(servers: list[Server], measured: dict[tuple[str, int], list[Measured]]) -> None:
+    """Tell how many times as many requests a second, and how much shorter a median, than others."""
+    ours = [each for each in servers if each.name.startswith(OURS)]
+    rivals = [each for each in servers if each not in ours]
+    if not (ours and rivals):
+        return
+    print("as many requests a second as the best other server (its median as many times as long)")
+    for each in ours:
+        cells = []
+        for connections in CONNECTIONS:
+            most = max(_middle(measured[one.name, connections], PER_SECOND) for one in rivals)
+            least = min(_middle(measured[one.name, connections], MEDIAN_MS) for one in rivals)
+            seen = measured[each.name, connections]
+            times = _middle(seen, PER_SECOND) / most, least / _middle(seen, MEDIAN_MS)
+            cells.append(f"{times[0]:.1f} x ({times[1]:.1f})")
+        print(f"{each.name:38}{''.join(f'{cell:>24}' for cell in cells)}")
 
-    return (
-        f"{middle(lambda one: one.per_second):,.0f} "
-        f"({middle(lambda one: one.median_ms):.2f}, {middle(lambda one: one.p99_ms):.1f})"
-    )
+
+def _middle(seen: list[Measured], value: Callable[[Measured], float]) -> float:
+    return statistics.median(map(value, seen))
+
+
+def _cell(seen: list[Measured]) -> str:
+    p99_ms = statistics.median(one.p99_ms for one in seen)
+    return f"{_middle(seen, PER_SECOND):,.0f} ({_middle(seen, MEDIAN_MS):.2f}, {p99_ms:.1f})"
 
 
 def bare_ms(work: Work) -> float:
