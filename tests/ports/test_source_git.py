@@ -471,3 +471,39 @@ class TestActor:
         assert GitSource(tmp_path).actor() == "grace"
         monkeypatch.setenv("PATH", "/nowhere")
         assert GitSource(tmp_path).actor() == "grace"
+
+
+class TestWhatIsTracked:
+    def test_it_is_listed_by_the_end_of_its_name_wherever_git_knows_it(self, root: Path) -> None:
+        write(root / "jobs" / "étude.py")
+        write(root / "jobs" / "notes.txt")
+        commit(root)
+        write(root / "later.py")
+        write(root / "staged.py")
+        git(root, "add", "staged.py")
+
+        tracked = [path.as_posix() for path in GitSource(root).tracked(".py")]
+
+        assert tracked == ["jobs/étude.py", "src/features.py", "staged.py"]
+
+    def test_links_and_submodules_and_what_was_removed_are_left_out(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other"
+        write(other / "lib.py")
+        git(other, "init", "--quiet")
+        commit(other)
+        (root / "link.py").symlink_to("src/features.py")
+        (root / "away.py").symlink_to("/etc/passwd")
+        write(root / "gone.py")
+        git(root, "submodule", "add", "--quiet", str(other), "vendor")
+        commit(root)
+        (root / "gone.py").unlink()
+
+        assert GitSource(root).tracked(".py") == (Path("src/features.py"),)
+
+    def test_a_project_in_a_subfolder_has_its_own(self, root: Path) -> None:
+        write(root / "churn" / "train.py")
+        commit(root)
+
+        assert GitSource(root / "churn").tracked(".py") == (Path("train.py"),)

@@ -101,6 +101,27 @@ def a_project_with_a_step(folder: Path) -> Path:
     )
 
 
+def test_a_library_that_a_step_in_python_imports_as_late_as_it_runs_has_to_be_locked(
+    tmp_path: Path,
+) -> None:
+    project = a_project_with_a_step(tmp_path / "visits")
+    edit(project / "src/steps.py", "    return frame", "    import yaml\n    return frame")
+
+    refused = triune(project, "run", "--json")
+
+    assert refused.returncode == 2
+    (reason,) = json.loads(refused.stdout)["reasons"]
+    assert "pyyaml==" in reason["message"]
+
+
+def test_a_model_that_is_wholly_compiled_runs_on_its_runtime_alone(tmp_path: Path) -> None:
+    project = a_compiled_project(tmp_path / "visits")
+    lines = "".join(f"{name}=={LOCKED[name]}\n" for name in ("numpy", "onnxruntime"))
+    (project / "requirements.lock").write_text(lines)
+
+    assert triune(project, "run").returncode == 0
+
+
 def test_a_model_that_cannot_be_compiled_is_refused_by_the_name_of_its_step(
     tmp_path: Path,
 ) -> None:

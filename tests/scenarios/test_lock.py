@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from tests.projects import a_project, edit, triune
+from tests.projects import a_project, edit, git, triune
 
 from triune.adapters.installation import LocalInstallation
 
@@ -82,19 +82,35 @@ def test_a_library_that_the_code_imports_is_missed(tmp_path: Path, when: str) ->
     above = '"""Features' if when == "at import" else "    return frame"
     edit(features, above, line + above)
 
-    assert f"add the lines pyyaml=={version('pyyaml')}, or" in refusal(project)
+    assert refusal(project).endswith(f"add these lines to it: pyyaml=={version('pyyaml')}")
 
 
-def test_what_the_worker_never_loads_need_not_be_locked(tmp_path: Path) -> None:
+def test_what_the_model_does_not_run_need_not_be_locked(tmp_path: Path) -> None:
     project = a_project(tmp_path / "visits")
-    (project / "src/report.py").write_text("import rich\n")
+    # The worker itself has pandas and pyarrow.
+    (project / "src/report.py").write_text("import rich, pandas, pyarrow\n")
     edit(
         project / "src/features.py",
         "def pages",
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import pyarrow\n\n\n"
         "def draw(frame):\n    import duckdb\n\n\ndef pages",
     )
 
     assert triune(project, "run").returncode == 0
+
+
+def test_a_worker_that_dies_as_it_answers_is_no_matter_of_the_lock(tmp_path: Path) -> None:
+    project = a_project(tmp_path / "visits")
+    edit(
+        project / "src/features.py",
+        "    return frame",
+        "    import os; os._exit(3)\n    return frame",
+    )
+
+    finished = triune(project, "run", "--json")
+
+    assert finished.returncode == 1
+    assert json.loads(finished.stdout)["release"]["id"]
 
 
 def test_the_lock_is_written_of_scripts_that_do_not_travel_too_and_of_no_tests(
@@ -102,7 +118,11 @@ def test_the_lock_is_written_of_scripts_that_do_not_travel_too_and_of_no_tests(
 ) -> None:
     project = a_sklearn_project(tmp_path / "visits", locked=("numpy",))
     (project / "train.py").write_text("import sklearn\nimport nowhere_to_be_found\n")
-    (project / "tests/code/test_nothing.py").write_text("import pytest\n")
+    (project / "job.py").write_text("{{ no Python }}\n")
+    for name in ("tests/code/test_nothing.py", "conftest.py", "test_model.py"):
+        (project / name).write_text("import pytest\n")
+    (project / "python").symlink_to(sys.executable)
+    git(project, "add", "--all")
 
     assert triune(project, "init", "--lock", ".").returncode == 0
 
@@ -114,11 +134,25 @@ def test_the_lock_is_written_of_scripts_that_do_not_travel_too_and_of_no_tests(
     assert triune(project, "run").returncode == 0
 
 
+def test_what_was_added_by_hand_stays_in_the_lock_at_the_version_installed(tmp_path: Path) -> None:
+    project = a_sklearn_project(tmp_path / "visits", locked=("numpy",))
+    with (project / "requirements.lock").open("a") as lock:
+        lock.write("scikit-learn==0.1\nno-longer-there==1.0\n")
+
+    assert triune(project, "init", "--lock", ".").returncode == 0
+
+    assert triune(project, "run").returncode == 0
+    lines = (project / "requirements.lock").read_text().splitlines()
+    assert f"scikit-learn=={version('scikit-learn')}" in lines
+    assert not any(line.startswith("no-longer-there") for line in lines)
+
+
 def test_a_lock_that_would_name_nothing_is_not_written(tmp_path: Path) -> None:
     project = a_project(tmp_path / "visits")
     for path in ("model", "features"):
         (project / f"src/{path}.py").write_text("")
-    before = (project / "requirements.lock").read_text()
+    before = "# nothing yet\n"
+    (project / "requirements.lock").write_text(before)
 
     refused = triune(project, "init", "--lock", ".")
 

@@ -94,6 +94,11 @@ def test_a_column_that_is_not_there_fails_with_the_nearest() -> None:
         expected(VISITS).to_not_be_null("page")
 
 
+def test_a_call_that_lacks_an_argument_is_refused_by_the_methods_name() -> None:
+    with pytest.raises(TypeError, match=r"to_be_between\(\) missing 1 required .*'column'"):
+        expected(VISITS).to_be_between(min_value=0)  # type: ignore[call-arg] # on purpose
+
+
 def test_a_table_without_rows_meets_nothing_about_rows() -> None:
     nobody = VISITS.head(0)
     expected(nobody).row_count_to_equal(0)

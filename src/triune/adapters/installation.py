@@ -8,11 +8,13 @@ import sys
 import sysconfig
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -52,12 +54,18 @@ class LocalInstallation:
         return {name: found.version for name, found in sorted(self._installed.items())}
 
     def needed(
-        self, sources: Sequence[Path], *, modules: Collection[str] = (), also: Collection[str] = ()
+        self,
+        sources: Sequence[Path],
+        *,
+        beside: Sequence[Path] = (),
+        modules: Collection[str] = (),
+        also: Collection[str] = (),
     ) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
 
-        So are ``modules`` that are imported besides (by their top-level names), and packages that
-        are needed ``also``, where they are installed.
+        So is what files ``beside`` them import, those that are no Python left out; ``modules`` that
+        are imported besides (by their top-level names); and packages that are needed ``also``.
+        What is not installed is left out.
 
         Where several packages share an imported name, as with ``google``, all of them count.
 
@@ -67,10 +75,10 @@ class LocalInstallation:
             A file is no Python.
         """
         project = _Sources(sources)
+        names = project.imported() | project.with_readable(beside).imported()
+        names.update(filter(_is_foreign, modules))
         imported = {
-            distribution
-            for name in {*project.imported(), *filter(_is_foreign, modules)}
-            for distribution in self._providers.get(name, ())
+            distribution for name in names for distribution in self._providers.get(name, ())
         }
         needed = self._closure(imported | (self._installed.keys() & set(also)))
         return {name: self._installed[name].version for name in sorted(needed)}
@@ -162,9 +170,10 @@ class _Imports(ast.NodeVisitor):
             self.visit(rest)
 
     def visit_If(self, node: ast.If) -> None:
-        self._visit_forgiven(node.body, when=_last_name(node.test) == "TYPE_CHECKING")
-        for rest in node.orelse:
-            self.visit(rest)
+        # What only a type checker imports is never run.
+        is_run = _last_name(node.test) != "TYPE_CHECKING"
+        for statement in (*(node.body if is_run else ()), *node.orelse):
+            self.visit(statement)
 
     def _visit_forgiven(self, body: list[ast.stmt], *, when: bool) -> None:
         before, self._forgiven = self._forgiven, self._forgiven or when
@@ -179,10 +188,22 @@ class _Imports(ast.NodeVisitor):
 class _Sources:
     """Python files that belong together: what they import, and which of that is their own."""
 
-    def __init__(self, sources: Sequence[Path]) -> None:
+    def __init__(
+        self, sources: Sequence[Path], *, known: Mapping[Path, _Imports] = MappingProxyType({})
+    ) -> None:
         paths = [path.absolute() for path in sources]
-        self._imports = {path: _read_imports(path) for path in paths}
-        self._root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+        self._imports = {**known, **{path: _read_imports(path) for path in paths}}
+        folders = [path.parent for path in self._imports]
+        self._root = Path(os.path.commonpath(folders)) if folders else Path()
+        self._is_package = cache(_is_package)
+
+    def with_readable(self, others: Sequence[Path]) -> "_Sources":
+        """Add other files, those that are no Python left out."""
+        imports = dict(self._imports)
+        for path in others:
+            with suppress(UsageError):
+                imports[path.absolute()] = _read_imports(path)
+        return _Sources([], known=imports)
 
     @property
     def names(self) -> set[str]:
@@ -191,7 +212,7 @@ class _Sources:
         # Where all files lie in `src`, `import src.features` still means one of them.
         above = {self._root.name}
         folder = self._root
-        while _is_package(folder):
+        while self._is_package(folder):
             folder = folder.parent
             above.add(folder.name)
         return modules | above
@@ -240,12 +261,13 @@ class _Sources:
         return {
             folder
             for folder in self._modules_of
-            if folder == self._root or (folder.parent == self._root and not _is_package(folder))
+            if folder == self._root
+            or (folder.parent == self._root and not self._is_package(folder))
         }
 
     def _beside(self, importer: Path) -> set[Path]:
         # A script finds what lies beside it, unless it is run as part of a package.
-        return set() if _is_package(importer.parent) else {importer.parent}
+        return set() if self._is_package(importer.parent) else {importer.parent}
 
 
 def _is_package(folder: Path) -> bool:

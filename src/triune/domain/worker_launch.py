@@ -54,12 +54,15 @@ def worker_command(  # noqa: PLR0913 - one for each thing that is inherited
     connection: int,
     lifeline: int,
     memory_bytes: int | None = None,
+    notes_needs: bool = False,
 ) -> tuple[str, ...]:
     """Say what to execute: a worker on a bundle whose manifest has the digest ``manifest``.
 
-    ``memory_bytes`` bounds what it may allocate; what needs more raises MemoryError.
+    ``memory_bytes`` bounds what it may allocate; what needs more raises MemoryError. With
+    ``notes_needs`` it can be asked what its model needs, which one that serves is spared.
     """
     limit = () if memory_bytes is None else ("--memory", str(memory_bytes))
+    notes = ("--notes-needs",) if notes_needs else ()
     return (
         python,
         "-m",
@@ -73,6 +76,7 @@ def worker_command(  # noqa: PLR0913 - one for each thing that is inherited
         "--lifeline",
         str(lifeline),
         *limit,
+        *notes,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,13 +100,16 @@ def gather_release(context: Context, *, lock: bytes) -> Gathered:
     with running(context, draft) as worker:
         signature = Signature(inputs=datasets.inputs, outputs=worker.describe())
         named = replace(draft, signature=signature)
+        needs, answers = worker.needs(), None
         if spec.model.compile is not None:
-            require_locked(context, worker.needs(), lock)
             # Its answers are those of the compiled model, which another worker has to load.
-            return Gathered(manifest=compile_model(context, worker, named))
-        answers = _ask_golden(context, named, worker)
-        # Once it has answered, as code may import what it needs as late as that.
-        require_locked(context, worker.needs(), lock)
+            named = compile_model(context, worker, named)
+        else:
+            answers = _ask_golden(context, named, worker)
+        with suppress(WorkerError):
+            # Once it has answered, as code may import what it needs as late as that.
+            needs = worker.needs()
+        require_locked(context, named, needs, lock)
         return Gathered(manifest=named, answers=answers)
 
 

@@ -1,13 +1,14 @@
 """Holds a project's lock against what is installed and what its model needs, and writes it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from triune.domain.errors import LockError, MissingExtraError, RuntimeMismatchError, UsageError
 from triune.domain.lock import Lock, mismatches, parse_lock, render_lock
+from triune.domain.manifest import Manifest
 from triune.operations.context import Context
 from triune.operations.locating import TESTS, Project, require_file, require_included
 from triune.ports import Installation, Needs
@@ -17,6 +18,7 @@ COMPILED_RUNTIME: Final = "onnxruntime"
 
 _COMPILE: Final = "model.compile"
 _COMPILER: Final = frozenset({COMPILED_RUNTIME, "skl2onnx"})
+_ASIDE: Final = frozenset({TESTS, "conftest.py", "docs", "noxfile.py", "setup.py"})
 _RELOCK: Final = "write it from what is installed: `triune init --lock .`"
 
 
@@ -60,34 +62,38 @@ def require_runtime(project: Project, installation: Installation) -> bytes:
     return content
 
 
-def require_locked(context: Context, needs: Needs, lock: bytes) -> None:
-    """See that a lock names all that a model was loaded with, as its code and file need it.
+def require_locked(context: Context, manifest: Manifest, needs: Needs, lock: bytes) -> None:
+    """See that a lock names all that a model runs on, as its file and the code it ran need it.
 
-    What the code imports and the worker did not (to train, say) may be missing, and so may what
-    only Triune needs.
+    What other files of the code import (to train, say) may be missing, and so may what only Triune
+    needs. Where the whole model is compiled neither file nor code runs.
 
     Raises
     ------
     LockError
         A package is missing; the message has the lines that are.
     """
+    if manifest.model and manifest.model.compiled and manifest.model.compiled.is_whole:
+        return
     installation = context.installation
-    needed = installation.needed(_included_python(context), modules=needs.model)
+    ran = [context.root / path for path in sorted(needs.code) if path.endswith(".py")]
+    needed = installation.needed(ran, modules=needs.model)
     locked = parse_lock(lock.decode("utf-8-sig")).packages
     unlocked = sorted((needed.keys() & installation.packages_of(needs.loaded)) - locked.keys())
     if unlocked:
         lines = ", ".join(f"{name}=={needed[name]}" for name in unlocked)
         raise LockError(
             f"{context.spec.lock} does not name all that the model runs on, so another version "
-            f"could change its answers unseen: add the lines {lines}, or {_RELOCK}"
+            f"could change its answers unseen: add these lines to it: {lines}"
         )
 
 
 def rewrite_lock(context: Context) -> Lock:
     """Lock what a project's code imports, in the versions that are installed.
 
-    That is the code that travels in a release, and what else the project has in Python but its
-    tests: a model may be trained by what does not travel.
+    That is the code that travels in a release, and the other scripts that git has: a model may be
+    trained by what does not travel. What the lock names already stays in it, where it is installed:
+    somebody may have added what only the model's file tells.
 
     Raises
     ------
@@ -96,18 +102,14 @@ def rewrite_lock(context: Context) -> Lock:
         lock cannot be written.
     """
     model = context.spec.model
-    also = (COMPILED_RUNTIME,) if model is not None and model.compile is not None else ()
+    compiler = {COMPILED_RUNTIME} if model is not None and model.compile is not None else set()
+    path = context.root / context.spec.lock
     lock = lock_imports(
         _included_python(context),
         context.installation,
-        beside=[
-            context.root / path
-            for path in context.source.files(["."])
-            if path.suffix == ".py" and path.parts[0] != TESTS
-        ],
-        also=also,
+        beside=[context.root / each for each in context.source.tracked(".py") if _is_script(each)],
+        also=compiler | _names_in(path),
     )
-    path = context.root / context.spec.lock
     if not lock.packages:
         raise UsageError(
             "no Python file of the project imports a package, so there is nothing to lock; write "
@@ -133,11 +135,11 @@ def lock_imports(
     installation: Installation,
     *,
     beside: Sequence[Path] = (),
-    also: Sequence[str] = (),
+    also: Collection[str] = (),
 ) -> Lock:
     """Name the packages that Python files import, or that are needed also, and all these need.
 
-    What files ``beside`` them import is named where it is installed.
+    What files ``beside`` them import is named where they can be read and it is installed.
 
     Raises
     ------
@@ -150,8 +152,21 @@ def lock_imports(
             f"the code imports {', '.join(missing)}, which is not installed here: install it "
             "first (scikit-learn, pandas and joblib come with `pip install 'triune[sklearn]'`)"
         )
-    needed = installation.needed(sources, also=also)
-    return Lock(packages={**installation.needed(beside), **needed})
+    return Lock(packages=installation.needed(sources, beside=beside, also=also))
+
+
+def _is_script(path: Path) -> bool:
+    """Tell a file that may train a model from those that only test, document or install."""
+    is_test = path.name.startswith("test_") or path.stem.endswith("_test")
+    return not is_test and _ASIDE.isdisjoint(path.parts)
+
+
+def _names_in(lock: Path) -> frozenset[str]:
+    try:
+        return frozenset(parse_lock(lock.read_text(encoding="utf-8-sig")).packages)
+    except (OSError, ValueError, LockError):
+        # It is written anew.
+        return frozenset()
 
 
 def _included_python(context: Context) -> list[Path]:

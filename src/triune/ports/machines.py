@@ -37,12 +37,18 @@ class Installation(Protocol):
         """List installed packages: normalised name to version."""
 
     def needed(
-        self, sources: Sequence[Path], *, modules: Collection[str] = (), also: Collection[str] = ()
+        self,
+        sources: Sequence[Path],
+        *,
+        beside: Sequence[Path] = (),
+        modules: Collection[str] = (),
+        also: Collection[str] = (),
     ) -> dict[str, str]:
         """List what Python files import, with all that it needs: normalised name to version.
 
-        So are ``modules`` that are imported besides (by their top-level names), and packages that
-        are needed ``also``, where they are installed.
+        So is what files ``beside`` them import, those that are no Python left out; ``modules`` that
+        are imported besides (by their top-level names); and packages that are needed ``also``.
+        What is not installed is left out.
 
         Triune is left out, and what only Triune needs, unless the files import that too.
 

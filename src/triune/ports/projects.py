@@ -77,6 +77,12 @@ class Source(Protocol):
             There is no repository, or it has no commit yet.
         """
 
+    def tracked(self, suffix: str) -> tuple[Path, ...]:
+        """List the files that the repository tracks in the project, by the end of their names.
+
+        Links and what lies in submodules are left out.
+        """
+
     def files(self, include: Sequence[str]) -> tuple[Path, ...]:
         """List files under the included paths, relative to the project, ordered.
 

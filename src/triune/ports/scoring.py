@@ -38,11 +38,19 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """Top-level modules in a worker, those of the release's own code left out.
+    """What a worker imported.
 
-    ``model`` has those that the model's file refers to, ``loaded`` all that are loaded.
+    Parameters
+    ----------
+    code
+        Files of the release's own code, relative to it.
+    model
+        Top-level modules that the model's file refers to, the release's own left out.
+    loaded
+        All top-level modules, the release's own left out.
     """
 
+    code: frozenset[str]
     model: frozenset[str]
     loaded: frozenset[str]
 
@@ -63,12 +71,12 @@ class Worker(Protocol):
         """Tell what the model answers."""
 
     def needs(self) -> Needs:
-        """Tell which modules the model of a draft, a release that is not yet cut, needs.
+        """Tell which modules the release was found to need, by what it imported so far.
 
         Raises
         ------
         WorkerError
-            The release is no draft, or the process died.
+            The process died.
         """
 
     def score(self, source: Path, *, dataset: str | None = None) -> Predictions:

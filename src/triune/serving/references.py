@@ -6,17 +6,20 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import Final
 
 from triune.domain.canonical import Json
 from triune.serving.bundle import VerifiedBundle
 from triune.serving.code import VerifiedCode
 
+# What installers have every Python import as it starts, whatever it is for.
+_HOOKS: Final = frozenset({"_distutils_hack", "_virtualenv"})
+
 
 class References:
     """The modules that a model's file refers to, by what was asked for while it was loaded.
 
-    It listens for as long as the process lives, so it is for a worker that is asked, and not for
-    one that serves.
+    It listens for as long as the process lives, which one that serves is spared.
     """
 
     def __init__(self) -> None:
@@ -24,15 +27,26 @@ class References:
         sys.addaudithook(self._hear)
 
     def find(self, bundle: VerifiedBundle) -> dict[str, list[str]]:
-        """List top-level modules, those of the release's own code left out.
+        """List what was imported so far.
 
-        ``model`` has those that the model's file refers to, ``loaded`` all that are loaded.
+        ``code`` has the files of the release's own code; ``model`` the top-level modules, not its
+        own, that the model's file refers to; ``loaded`` all that are not its own.
         """
         read = _read_skops(bundle.model_content) if bundle.model.format == "skops" else ()
         referred = {name.partition(".")[0] for name in (*self._found, *read)}
-        loaded = {name.partition(".")[0] for name in list(sys.modules)}
-        foreign = {name for name in loaded if not _is_own(sys.modules.get(name), bundle.code)}
-        return {"model": sorted(referred & foreign), "loaded": sorted(foreign)}
+        modules = dict(sys.modules)
+        own = {
+            name: place
+            for name, module in modules.items()
+            if (place := _place_of(module, bundle.code)) is not None
+        }
+        foreign = {name.partition(".")[0] for name in modules.keys() - own.keys()}
+        foreign -= {name.partition(".")[0] for name in own} | _HOOKS
+        return {
+            "code": sorted(set(own.values()) & bundle.code.paths),
+            "model": sorted(referred & foreign),
+            "loaded": sorted(foreign),
+        }
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
         # What pickle raises, in either of its forms, for each class or function of a file.
@@ -57,9 +71,10 @@ def _modules_of(document: Json) -> Iterator[str]:
             yield from _modules_of(value)
 
 
-def _is_own(module: ModuleType | None, code: VerifiedCode) -> bool:
+def _place_of(module: ModuleType | None, code: VerifiedCode) -> str | None:
+    """Tell where in the release's code a module lies; None for one that lies elsewhere."""
     spec = getattr(module, "__spec__", None)
     if spec is None:
-        return False
+        return None
     places = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
-    return any(code.locate(str(place)) is not None for place in places)
+    return next(filter(None, (code.locate(str(place)) for place in places)), None)

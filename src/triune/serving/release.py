@@ -72,7 +72,7 @@ class LoadedRelease:
     """One release's model, with the signature that its inputs must keep to.
 
     ``original`` is the model as it was trained; a release that is wholly compiled loads none.
-    ``list_needs`` lists the modules that a draft's model needs.
+    ``list_needs`` lists the modules that it needs, where they were noted.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class LoadedRelease:
     def _needs(self) -> Reply:
         if self._list_needs is None:
             return _refuse(
-                Refusal(status=409, detail="what a model needs is noted before its release is cut")
+                Refusal(status=409, detail="this worker was not told to note what its model needs")
             )
         return Reply(status=200, body=json.dumps(self._list_needs()).encode())
 
@@ -210,8 +210,10 @@ class _Failed(NamedTuple):
         return Refusal(status=500, detail=self.detail)
 
 
-def open_release(bundle: VerifiedBundle) -> LoadedRelease:
+def open_release(bundle: VerifiedBundle, *, notes_needs: bool = False) -> LoadedRelease:
     """Put a verified release's code on the import path, and load its model.
+
+    With ``notes_needs`` it can be asked what that took.
 
     Raises
     ------
@@ -228,12 +230,11 @@ def open_release(bundle: VerifiedBundle) -> LoadedRelease:
 
     graph = _load_graph(bundle)
     _enter(bundle.code)
-    # A draft, whose worker is asked what its model answers and needs, declares nothing yet.
-    is_draft = signature.outputs == Outputs()
-    references = References() if is_draft else None
+    references = References() if notes_needs else None
     original = _load(bundle)
     model = Model(original, task=ref.task)
-    if not is_draft and signature.outputs != model.outputs:
+    # A draft, whose worker is asked what its model answers, declares nothing yet.
+    if signature.outputs not in (Outputs(), model.outputs):
         raise ModelError(
             f"{ref.path} answers {model.outputs}, where the release says {signature.outputs}; "
             "cut it again with `triune run`"

@@ -31,7 +31,8 @@ def main() -> int:
     connection = Connection(arguments.connection)
     try:
         release = _open(
-            verify_bundle(arguments.bundle.resolve(), manifest_digest=arguments.manifest)
+            verify_bundle(arguments.bundle.resolve(), manifest_digest=arguments.manifest),
+            notes_needs=arguments.notes_needs,
         )
     except TriuneError as fault:
         connection.send(not_started(fault))
@@ -47,7 +48,7 @@ def main() -> int:
     return 0
 
 
-def _open(bundle: VerifiedBundle) -> "LoadedRelease":
+def _open(bundle: VerifiedBundle, *, notes_needs: bool) -> "LoadedRelease":
     # Imported once the bundle is verified: a refusal need not wait for pandas. And before the
     # release's code is on the path, where its modules could stand in for what the worker needs.
     try:
@@ -57,7 +58,7 @@ def _open(bundle: VerifiedBundle) -> "LoadedRelease":
             f"running a model needs {error.name}, which is not installed: "
             "`pip install 'triune[sklearn]'`"
         ) from error
-    return open_release(bundle)
+    return open_release(bundle, notes_needs=notes_needs)
 
 
 def _parse_arguments() -> Namespace:
@@ -71,6 +72,9 @@ def _parse_arguments() -> Namespace:
         "--lifeline", type=int, required=True, help="descriptor of the socket to live by"
     )
     parser.add_argument("--memory", type=int, help="bytes that it may allocate")
+    parser.add_argument(
+        "--notes-needs", action="store_true", help="note which modules its model needs"
+    )
     return parser.parse_args()
 
 

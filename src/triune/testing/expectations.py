@@ -49,6 +49,8 @@ def _asked(method: Method) -> Method:
 
     @wraps(method)
     def ask(self: "Expectations", *args: Value, **kwargs: Value) -> "Expectations":
+        # Python itself says what is wrong with the arguments, by the method's name.
+        method(self, *args, **kwargs)
         given = dict(list(taken.bind(self, *args, **kwargs).arguments.items())[1:])
         return self._require(
             type_,

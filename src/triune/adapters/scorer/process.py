@@ -108,9 +108,13 @@ class ProcessWorker:
         return self.outputs
 
     def needs(self) -> Needs:
-        """Tell which modules the model of a draft needs."""
+        """Tell which modules the release was found to need so far."""
         found = json.loads(self._ask(Call(verb=Verb.NEEDS, arguments={})).body)
-        return Needs(model=frozenset(found["model"]), loaded=frozenset(found["loaded"]))
+        return Needs(
+            code=frozenset(found["code"]),
+            model=frozenset(found["model"]),
+            loaded=frozenset(found["loaded"]),
+        )
 
     def score(self, source: Path, *, dataset: str | None = None) -> Predictions:
         """Score an Arrow IPC file, or find what was scored before for this ``dataset``."""
@@ -170,6 +174,7 @@ def _launched(bundle: Path, release: str, log: BinaryIO) -> Iterator["_Line"]:
                     manifest=release,
                     connection=theirs.fileno(),
                     lifeline=lifeline.fileno(),
+                    notes_needs=True,
                 ),
                 pass_fds=(theirs.fileno(), lifeline.fileno()),
                 stdin=subprocess.DEVNULL,

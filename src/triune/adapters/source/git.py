@@ -108,6 +108,18 @@ class GitSource:
             if any(path.is_relative_to(included) for included in wanted)
         )
 
+    def tracked(self, suffix: str) -> tuple[Path, ...]:
+        """List the files that the repository tracks in the project, by the end of their names.
+
+        Links and what lies in submodules are left out.
+        """
+        listed = self._git("ls-files", "-z", "--cached", "--", f"*{suffix}").split("\0")[:-1]
+        return tuple(
+            Path(name)
+            for name in sorted(set(listed))
+            if (self._root / name).is_file() and not (self._root / name).is_symlink()
+        )
+
     def initialise(self, *, message: str) -> None:
         """Make the project's folder a repository of its own with one commit of all it holds.
 
