@@ -6,13 +6,31 @@ from typing import Any, Final
 from tests.projects import commit, git
 
 from triune.bootstrap import open_project
+from triune.domain.canonical import sha256
 from triune.domain.events import EventKind
+from triune.domain.manifest import Manifest, Runtime
 from triune.domain.projection import ReleaseRecord
 from triune.operations.context import Context, record
 
-ONE: Final = "1" * 64
-TWO: Final = "2" * 64
-THREE: Final = "3" * 64
+
+def _a_manifest(name: str) -> Manifest:
+    """Return a manifest without a model, so that no other bytes are needed to serve it."""
+    return Manifest(
+        code=sha256(name.encode()),
+        tests=None,
+        datasets={},
+        model=None,
+        golden=None,
+        signature=None,
+        runtime=Runtime(python="3.11", platform="any", lock=sha256(b"")),
+        serve={"kind": "model"},
+    )
+
+
+MANIFESTS: Final = {
+    each.release_id: each for each in map(_a_manifest, ("one", "two", "three", "four"))
+}
+ONE, TWO, THREE, FOUR = MANIFESTS
 AUTHOR: Final = "bob@example.org"
 
 STAGED: Final = """environments:
@@ -50,6 +68,8 @@ def write_environments(folder: Path, environments: str) -> None:
 
 def add_release(context: Context, release: str, *, verdict: str | None = "PASS") -> None:
     """Record that a release was cut, and what its run came to, if it came to an end."""
+    if release in MANIFESTS:
+        context.store.put(MANIFESTS[release].content)
     data: dict[str, Any] = {
         "release": release,
         "project": "visits",

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pytest
 from tests.processes import is_alive, written_pid
 from tests.toolboxes import a_checked_project, a_toolbox
 
@@ -40,11 +41,17 @@ def test_a_command_that_exits_with_anything_else_fails_with_its_last_lines(tmp_p
     assert result.findings[0].message.endswith("99\n100\noh no")
 
 
-def test_a_command_that_is_not_there_fails(tmp_path: Path) -> None:
-    result, _ = check_command("no-such-command", tmp_path)
+@pytest.mark.parametrize("line", ["no-such-command", "/no/such/command", "./notes.txt"])
+def test_a_command_that_is_not_there_or_cannot_be_run_is_an_error(
+    tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("no program\n")
 
-    assert (result.verdict, result.reason.code) == (Verdict.FAIL, "COMMAND_FAILED")
-    assert "no-such-command" in result.findings[0].message
+    result, _ = check_command(line, tmp_path)
+
+    assert (result.verdict, result.reason.code) == (Verdict.ERROR, "TOOL_MISSING")
+    assert line in result.findings[0].message
+    assert "install what it runs" in result.reason.message
 
 
 def test_a_command_that_is_killed_is_an_error(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.projects import triune
 
 from triune.bootstrap import controller_lease
 from triune.domain.errors import BusyError
-from triune.domain.rollout.state import RolloutCode, Status
+from triune.domain.rollout.state import Status
 
 pytestmark = pytest.mark.slow
 
@@ -213,9 +213,7 @@ def test_a_release_that_is_deleted_while_it_waits_for_consent_gets_none(tmp_path
         assert release_of(live) == live.releases["one"]
 
 
-def test_a_release_whose_bytes_go_while_it_waits_goes_back_before_it_has_traffic(
-    tmp_path: Path,
-) -> None:
+def test_a_release_whose_bytes_go_while_it_waits_gets_no_consent(tmp_path: Path) -> None:
     more = "steps: [30, 100]\n    approvals: {required: 1}"
     with a_live_project(tmp_path, {"one": "good", "two": "good"}, more=more) as live:
         live.up()
@@ -224,15 +222,13 @@ def test_a_release_whose_bytes_go_while_it_waits_goes_back_before_it_has_traffic
         live.await_end()
         live.promote("two")
         live.remove_bytes("two")
-        with live.load(per_second=100) as load:
-            live.tell("approve", live.rollout().id)
-            rollout = live.await_end()
+        refused = live.tell("approve", live.rollout().id)
 
-        assert rollout.status is Status.ROLLED_BACK
-        assert rollout.reason.code == RolloutCode.NOT_STARTED
-        assert "triune run" in rollout.reason.message
-        assert set(load.seen.releases) == {live.releases["one"]}
-        assert (load.seen.errors, load.seen.wrong) == ({}, 0)
+        (reason,) = refused["reasons"]
+        assert (refused["verdict"], reason["code"]) == ("FAIL", "RELEASE_DAMAGED")
+        assert "triune release verify" in reason["message"]
+        assert live.rollout().status is Status.AWAITING_APPROVAL
+        assert release_of(live) == live.releases["one"]
 
 
 def test_a_release_whose_bytes_go_while_it_is_tried_goes_on(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.deliveries import (
     ALONE,
     APPROVED,
     AUTHOR,
+    FOUR,
     ONE,
     STAGED,
     THREE,
@@ -198,7 +199,7 @@ class TestPromote:
         code: str,
         yields_to: set[OverrideKind],
     ) -> None:
-        other = "a" * 64
+        other = FOUR
         add_release(context, other, verdict=verdict)
 
         refused = promoting(context, other)
@@ -229,6 +230,16 @@ class TestPromote:
         outcome = promoting(context, ONE, override=an_override(OverrideKind.EMERGENCY))
 
         assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["RELEASE_PRUNED"])
+
+    def test_a_release_whose_bytes_are_gone_is_refused_even_in_an_emergency(
+        self, context: Context
+    ) -> None:
+        context.store.remove(ONE)
+
+        outcome = promoting(context, ONE, override=an_override(OverrideKind.EMERGENCY))
+
+        assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["RELEASE_DAMAGED"])
+        assert f"triune release verify {ONE[:12]}" in outcome.reasons[0].message
 
     def test_an_environment_that_comes_after_another_takes_only_its_champion(
         self, staged: Context
@@ -442,6 +453,18 @@ class TestRollBack:
         assert (never.verdict, codes(never)) == (Verdict.FAIL, ["NEVER_SERVED"])
         assert context.ledger.head() == before
 
+    def test_to_one_whose_bytes_are_gone_is_refused_by_name_and_as_predecessor(
+        self, context: Context
+    ) -> None:
+        for release in (ONE, TWO):
+            promoting(context, release)
+        context.store.remove(ONE)
+
+        outcomes = [going_back(context), going_back(context, to=ONE)]
+
+        assert [codes(each) for each in outcomes] == 2 * [["RELEASE_DAMAGED"]]
+        assert observe(context, "production").champion == TWO
+
     def test_to_a_pruned_one_is_refused_by_name_and_as_predecessor(self, context: Context) -> None:
         for release in (ONE, TWO):
             promoting(context, release)
@@ -471,13 +494,13 @@ class TestRollBack:
 
 def test_prune_keeps_champion_predecessor_and_what_waits(folder: Path) -> None:
     with open_project(folder) as context:
-        add_release(context, "4" * 64)
+        add_release(context, FOUR)
         for release in (ONE, TWO, THREE):
             promoting(context, release)
         going_back(context)
     write_environments(folder, APPROVED)
     with open_project(folder) as context:
-        promoting(context, "4" * 64)
+        promoting(context, FOUR)
 
         kept = retain(
             context.ledger.all(ReleaseRecord),
@@ -487,11 +510,11 @@ def test_prune_keeps_champion_predecessor_and_what_waits(folder: Path) -> None:
             keep=0,
         )
 
-    assert {each.release.id[0]: each.because for each in kept} == {
-        "1": "served production before",
-        "2": "serves production",
-        "3": "",
-        "4": "on its way to production",
+    assert {each.release.id: each.because for each in kept} == {
+        ONE: "served production before",
+        TWO: "serves production",
+        THREE: "",
+        FOUR: "on its way to production",
     }
 
 
@@ -599,7 +622,7 @@ class TestCommand:
     def test_the_whole_way_of_a_release(self, tmp_path: Path) -> None:
         folder = a_delivery(tmp_path / "visits", APPROVED, releases=(ONE, TWO))
 
-        promoted = triune(folder, "promote", "1", "--to", "production")
+        promoted = triune(folder, "promote", ONE[:8], "--to", "production")
         rollout = triune_json(folder, "rollout", "list")["rollouts"][0]
         approved = triune_json(folder, "approve", rollout["id"][:6])
         shown = triune(folder, "rollout", "show", rollout["id"])
@@ -633,10 +656,10 @@ class TestCommand:
 
     def test_an_override_is_marked_wherever_the_rollout_is_shown(self, folder: Path) -> None:
         with open_project(folder) as context:
-            add_release(context, "a" * 64, verdict="FAIL")
+            add_release(context, FOUR, verdict="FAIL")
         because = ("--emergency", "login is down")
 
-        finished = triune(folder, "promote", "aaa", "--to", "production", *because)
+        finished = triune(folder, "promote", FOUR, "--to", "production", *because)
         listed, log = triune(folder, "rollout", "list"), triune(folder, "audit", "log")
 
         mark = "OVERRIDE"
@@ -657,7 +680,7 @@ class TestCommand:
     def test_a_slip_exits_with_2(
         self, folder: Path, arguments: tuple[str, ...], message: str
     ) -> None:
-        finished = triune(folder, "promote", "1", "--to", "production", *arguments)
+        finished = triune(folder, "promote", ONE[:8], "--to", "production", *arguments)
 
         assert finished.returncode == 2
         assert message in finished.stderr

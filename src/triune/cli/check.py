@@ -72,7 +72,12 @@ def check(  # noqa: PLR0913, PLR0917 - each option says another thing
         print_layers(reports, is_detailed=is_data)
         if is_data:
             print_data_results([result for report in reports for result in report.results])
-        typer.echo(f"\n{verdict}")
+        typer.echo()
+        # The tables may have left what it was far above.
+        for result in (result for report in reports for result in report.results):
+            if is_data and result.verdict is not Verdict.PASS:
+                typer.echo(f"{result.verdict}  {result.name}: {result.reason.message}")
+        typer.echo(verdict)
     raise typer.Exit(EXIT_CODES[verdict])
 
 

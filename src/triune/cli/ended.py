@@ -53,7 +53,10 @@ def _print_followed(followed: "Followed") -> None:
     from triune.domain.release import short
 
     outcome = followed.outcome
-    for reason in outcome.reasons:
+    for reason in outcome.reasons[:-1]:
+        typer.echo(f"{'':<{len(outcome.verdict)}}  {reason.code}: {reason.message}")
+    for reason in outcome.reasons[-1:]:
+        # What it came to in the end is what the verdict is of.
         typer.echo(f"{outcome.verdict}  {reason.code}: {reason.message}")
     rollout, standing = outcome.rollout, outcome.standing
     if rollout and rollout.override:

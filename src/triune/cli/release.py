@@ -206,6 +206,5 @@ def prune(
             for each in pruned.releases
         ],
     )
-    typer.echo(
-        f"{counted(pruned.blobs_removed, 'blob')} {gone}, {pruned.bytes_freed:,} bytes freed"
-    )
+    freed = "" if pruned.bytes_freed is None else f", {pruned.bytes_freed:,} bytes freed"
+    typer.echo(f"{counted(pruned.blobs_removed, 'blob')} {gone}{freed}")

@@ -170,10 +170,25 @@ def judge_no_code(*, check: str) -> Judgement:
     return _judge(Verdict.FAIL, CodeReason.NO_CODE, message)
 
 
+# What a shell ends with, by POSIX, where a command was never run.
+_NOT_RUN: Final = {
+    126: "the shell found what it names, and cannot execute it",
+    127: "the shell did not find what it names",
+}
+
+
 def judge_command(*, returncode: int, how: str, output: Sequence[str]) -> Judgement:
     """Pass where a command of the project's own ended with 0; ``how`` says how it did end."""
     if returncode == 0:
         return _judge(Verdict.PASS, CodeReason.COMMAND_PASSED, f"the command {how}")
+    if returncode in _NOT_RUN:
+        return _judge(
+            Verdict.ERROR,
+            CodeReason.TOOL_MISSING,
+            f"the command {how}: {_NOT_RUN[returncode]}; install what it runs, or mend its line in "
+            "triune.yaml",
+            findings=_quote(output),
+        )
     return _judge(
         Verdict.FAIL,
         CodeReason.COMMAND_FAILED,

@@ -38,6 +38,7 @@ class IntegrationReason(StrEnum):
     CONTRACT_BROKEN = "CONTRACT_BROKEN"
     ROLLED_BACK = "ROLLED_BACK"
     NOT_ROLLED_BACK = "NOT_ROLLED_BACK"
+    RELEASE_DAMAGED = "RELEASE_DAMAGED"
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
@@ -197,6 +198,11 @@ def judge_no_drill(why: str) -> Judgement:
 def judge_drill_failed(message: str) -> Judgement:
     """Fail where requests did not go where they were ordered to."""
     return _judge(Verdict.FAIL, IntegrationReason.NOT_ROLLED_BACK, message)
+
+
+def judge_drill_impossible(message: str) -> Judgement:
+    """Come to no verdict where a release cannot be laid out: nothing is known of going back."""
+    return _judge(Verdict.ERROR, IntegrationReason.RELEASE_DAMAGED, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ class PromotionCode(StrEnum):
 
     ALREADY_CHAMPION = "ALREADY_CHAMPION"
     RELEASE_PRUNED = "RELEASE_PRUNED"
+    RELEASE_DAMAGED = "RELEASE_DAMAGED"
     RELEASE_NOT_JUDGED = "RELEASE_NOT_JUDGED"
     RELEASE_INCONCLUSIVE = "RELEASE_INCONCLUSIVE"
     RELEASE_FAILED = "RELEASE_FAILED"
@@ -56,6 +57,7 @@ def obstacles(
     environment: EnvironmentSpec,
     standing: Standing,
     champion_before: str | None,
+    damage: str | None,
 ) -> list[Obstacle]:
     """List what speaks against a promotion.
 
@@ -63,9 +65,17 @@ def obstacles(
     ----------
     champion_before
         What serves the environment that ``environment`` comes after; None where nothing does.
+    damage
+        What of the release is missing or changed; None where it is whole.
     """
-    found = [_pruned(release), _verdict(release), _order(release, environment, champion_before)]
-    return [each for each in (*found, _open_rollout(standing)) if each is not None]
+    found = [
+        _pruned(release),
+        Obstacle(reason=damaged(release, damage), yields_to=_NOTHING) if damage else None,
+        _verdict(release),
+        _order(release, environment, champion_before),
+        _open_rollout(standing),
+    ]
+    return [each for each in found if each is not None]
 
 
 def outdated_gate(
@@ -101,6 +111,16 @@ def pruned(release: ReleaseRecord) -> Reason:
         code=PromotionCode.RELEASE_PRUNED,
         message=f"release {short(release.id)} was pruned at {release.pruned_at}, so there is "
         f"nothing to serve; cut it again from commit {release.commit[:12]} with `triune run`",
+    )
+
+
+def damaged(release: ReleaseRecord, damage: str) -> Reason:
+    """Say that a release cannot be run, as not all of it is there."""
+    return Reason(
+        code=PromotionCode.RELEASE_DAMAGED,
+        message=f"release {short(release.id)} cannot be served: {damage}; `triune release verify "
+        f"{short(release.id)}` lists all that is wrong, and a run at commit "
+        f"{release.commit[:12]} stores it again",
     )
 
 

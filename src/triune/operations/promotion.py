@@ -20,6 +20,7 @@ from triune.domain.rollout.state import Move, Rollout, RolloutCode, open_rollout
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Decision, Outcome, find_environment, settle
+from triune.operations.releases import find_damage
 
 
 def promote(
@@ -149,6 +150,7 @@ def _obstacles(
         environment=environment,
         standing=standing,
         champion_before=before.champion if before else None,
+        damage=find_damage(context, release),
     )
     gate = _gate_obstacle(context, release, environment, standing)
     return [*found, gate] if gate else found

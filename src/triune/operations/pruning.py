@@ -18,11 +18,11 @@ from triune.ports import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What a prune came to; on a rehearsal, what it would come to (``bytes_freed`` is 0)."""
+    """What a prune came to; on a rehearsal, what it would come to (``bytes_freed`` is None)."""
 
     releases: tuple[Retention, ...]
     blobs_removed: int
-    bytes_freed: int
+    bytes_freed: int | None
 
 
 def prune_releases(
@@ -50,7 +50,7 @@ def prune_releases(
         )
         orphans = [digest for digest in context.store.digests() if digest not in needed]
         if rehearse:
-            return Pruned(releases=judged, blobs_removed=len(orphans), bytes_freed=0)
+            return Pruned(releases=judged, blobs_removed=len(orphans), bytes_freed=None)
         # Recorded before it is done: after a crash the blobs left are orphans, and go next time.
         for each in judged:
             if not each.is_kept:

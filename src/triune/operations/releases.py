@@ -90,6 +90,30 @@ def bundle(context: Context, manifest: Manifest, *, label: str = "") -> Iterator
         yield folder
 
 
+def find_damage(context: Context, record: ReleaseRecord) -> str | None:
+    """Tell what of that which a release is run from is missing or changed; None where all is well.
+
+    A release that was pruned has no damage, but is not there.
+    """
+    if record.pruned_at is not None:
+        return None
+    store = context.store
+    try:
+        manifest = load_manifest(context, record)
+        if manifest.model is None:
+            return None
+        compiled = manifest.model.compiled
+        leaves = (manifest.runtime.lock, manifest.golden, compiled.digest if compiled else None)
+        for digest in filter(None, leaves):
+            store.verify(digest)
+        for digest in (manifest.code, manifest.model.digest):
+            for file in load_tree(store, digest).files:
+                store.verify(file.digest)
+    except StoreError as error:
+        return str(error)
+    return None
+
+
 def lay_out_bundle(store: ArtifactStore, manifest: Manifest, folder: Path) -> None:
     """Lay a release, or a draft of one, out in an empty folder as a worker runs it.
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from triune.domain.events import EventKind
 from triune.domain.projection import ReleaseRecord
-from triune.domain.promotion import PromotionCode, pruned
+from triune.domain.promotion import PromotionCode, damaged, pruned
 from triune.domain.release import short
 from triune.domain.rollout import commands
 from triune.domain.rollout.commands import Command
@@ -15,6 +15,7 @@ from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Decision, Outcome, actor, find_environment, settle
 from triune.operations.promotion import already_champion, begin, opened
+from triune.operations.releases import find_damage
 
 
 def roll_back(
@@ -42,8 +43,9 @@ def roll_back(
         if to is not None and to.id == standing.champion:
             return Decision(verdict=Verdict.PASS, reasons=(already_champion(to.id, environment),))
         target = to or _predecessor(context, standing)
-        if target is not None and target.pruned_at is not None:
-            return Decision.refusing(pruned(target))
+        refusal = _refusal(context, environment, target) if target else None
+        if refusal is not None:
+            return Decision.refusing(refusal)
         if to is None or to.id in {each.release for each in standing.promoted}:
             return _take_back(context, standing, until=to.id if to else None, because=because)
         if not _has_served(context, environment, to.id):
@@ -107,6 +109,17 @@ def _bring_back(
 
 def _predecessor(context: Context, standing: Standing) -> ReleaseRecord | None:
     return context.ledger.find(ReleaseRecord, standing.previous) if standing.previous else None
+
+
+def _refusal(context: Context, environment: str, target: ReleaseRecord) -> Reason | None:
+    """Tell why a release cannot be run, if it cannot; what runs needs nothing of the store."""
+    if target.pruned_at is not None:
+        return pruned(target)
+    traffic = context.planes.of(find_environment(context.spec, environment)).look()
+    if traffic is not None and traffic.are_ready({target.id}):
+        return None
+    damage = find_damage(context, target)
+    return damaged(target, damage) if damage else None
 
 
 def _has_served(context: Context, environment: str, release_id: str) -> bool:

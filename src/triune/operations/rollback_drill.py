@@ -8,7 +8,12 @@ from typing import Final
 from triune.domain.canonical import Json, canonical_json, sha256
 from triune.domain.errors import StoreError, TrafficError
 from triune.domain.evidence import NO_CHAMPION, Judgement, Layer
-from triune.domain.integration_checks import judge_drill, judge_drill_failed, judge_no_drill
+from triune.domain.integration_checks import (
+    judge_drill,
+    judge_drill_failed,
+    judge_drill_impossible,
+    judge_no_drill,
+)
 from triune.domain.manifest import Manifest
 from triune.domain.projection import ReleaseRecord
 from triune.domain.release import short
@@ -78,7 +83,7 @@ class _Drill:
                     bundles[name].mkdir()
                     lay_out_bundle(self.context.store, manifest, bundles[name])
             except StoreError as error:
-                return judge_drill_failed(
+                return judge_drill_impossible(
                     f"the champion {short(self.champion.id)} and the candidate cannot be laid out "
                     f"side by side: {error}"
                 )
