@@ -44,7 +44,7 @@ test: install ## Run the tests (a few minutes).
 	$(BIN)/pytest -n $(JOBS) -m "not slow"
 
 test-slow: install ## Run the crash, database and example lanes.
-	$(BIN)/pytest -n $(JOBS) -m slow
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m slow
 
 bench: install ## Print the figures.
 	$(BIN)/python benchmarks/startup.py

@@ -167,8 +167,13 @@ def test_it_plays_every_scene_in_the_folder_that_is_named_and_leaves_all_else_as
     good, failing, slow = document["scenes"][-3:]
     assert (good["false_rollback"], good["seconds_to_champion"]) == (False, None)
     assert failing["false_rollback"] is slow["false_rollback"] is None
-    # What a batch raised for is predicted row by row, which takes its time too.
-    assert failing["reason"] in {"CANDIDATE_FAILS_MORE", "CANDIDATE_IS_SLOWER"}
+    # Which stream has seen enough first depends on how requests come to lie in batches: what a
+    # batch raised for is predicted row by row, which takes its time too.
+    assert failing["reason"] in {
+        "CANDIDATE_FAILS_MORE",
+        "CANDIDATE_IS_DOWN",
+        "CANDIDATE_IS_SLOWER",
+    }
     assert failing["seconds_to_champion"] >= 0
     assert slow["seconds_to_champion"] >= 0
     assert document["folder"] == str(project)

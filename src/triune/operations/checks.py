@@ -97,6 +97,12 @@ def run_checks(
     return tuple(results[number] for number in sorted(results))
 
 
+def is_known(context: Context, check: Check) -> bool:
+    """Tell whether a check was run before on what it is about now, and its result stands."""
+    key = _key(check.digest(), check.surroundings()) if check.is_reusable else None
+    return _find(context, check, key) is not None
+
+
 def find_changed(
     checks: Sequence[Check], results: Sequence[CheckResult]
 ) -> dict[tuple[Layer, str], CheckResult]:
@@ -128,10 +134,9 @@ def _run_check(context: Context, check: Check, *, progress: Progress, force: boo
         # Before it runs: what it changes, it did not read.
         digest, around = check.digest(), check.surroundings()
         key = _key(digest, around) if check.is_reusable else None
-        if key is not None and not force:
-            known = context.results.find(layer=check.layer, name=check.name, digest=key)
-            if known is not None:
-                return replace(known, digest=digest)
+        known = None if force else _find(context, check, key)
+        if known is not None:
+            return replace(known, digest=digest)
         judgement = check.judge(say)
         # What was edited meanwhile, it may have read before or after.
         is_kept = key is not None and check.surroundings() == around
@@ -157,6 +162,12 @@ def _run_check(context: Context, check: Check, *, progress: Progress, force: boo
     if key is not None and is_kept and result.verdict is not Verdict.ERROR:
         context.results.keep(replace(result, digest=key))
     return result
+
+
+def _find(context: Context, check: Check, key: str | None) -> CheckResult | None:
+    if key is None:
+        return None
+    return context.results.find(layer=check.layer, name=check.name, digest=key)
 
 
 def _key(digest: str, around: str | None) -> str | None:

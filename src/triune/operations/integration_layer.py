@@ -4,11 +4,12 @@ The answers recorded when it was cut come from one batch; here the same requests
 one, in other batches and in another order, and must be answered the same.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from threading import Lock
 from typing import Final
 
 from triune.domain.canonical import Json, canonical_json, sha256
@@ -27,7 +28,7 @@ from triune.domain.integration_checks import (
 from triune.domain.manifest import Manifest, Signature
 from triune.domain.projection import ReleaseRecord
 from triune.domain.release import CANDIDATE
-from triune.operations.checks import Check
+from triune.operations.checks import Check, is_known
 from triune.operations.context import Context
 from triune.operations.cutting import load_golden
 from triune.operations.locating import require_path
@@ -57,21 +58,53 @@ def integration_checks(
 ) -> Iterator[tuple[Check, ...]]:
     """Make the checks of a release that is served for as long as the block lasts.
 
-    There is none for a release without a model, and none by golden requests where it has none.
+    Where all that they will come to is known already, it is served once one of them asks all the
+    same. There is none for a release without a model, and none by golden requests where it has
+    none.
     """
     signature = manifest.signature
     if signature is None:
         yield ()
         return
-    with context.server.serving(release.id) as service:
+    with ExitStack() as until:
+        service = _OnDemand(
+            serve=lambda: until.enter_context(context.server.serving(release.id)), lock=Lock()
+        )
         golden = (
             _Golden(context=context, service=service, requests=manifest.golden, record=release)
             if manifest.golden
             else None
         )
         checks = tuple(_make_checks(context, service, release, signature, golden))
+        if not all(is_known(context, each) for each in checks):
+            # It comes up while whoever asked for the checks does something else.
+            service.started()
         drill = drill_check(context, release, manifest)
         yield (*checks, drill) if drill else checks
+
+
+@dataclass(slots=True, kw_only=True)
+class _OnDemand:
+    """A service that is started once it is asked for anything, by one thread of several."""
+
+    serve: Callable[[], Service]
+    lock: Lock
+    service: Service | None = None
+
+    def started(self) -> Service:
+        with self.lock:
+            if self.service is None:
+                self.service = self.serve()
+            return self.service
+
+    def base_url(self) -> str:
+        return self.started().base_url()
+
+    def get(self, path: str) -> HttpAnswer:
+        return self.started().get(path)
+
+    def post(self, path: str, document: Json) -> HttpAnswer:
+        return self.started().post(path, document)
 
 
 def _make_checks(
