@@ -7,7 +7,7 @@ only those become pandas columns.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -23,12 +23,13 @@ Value = bool | int | float | str | dt.date | dt.datetime | None
 
 def frame_from_values(columns: Mapping[str, Sequence[Value]], signature: Signature) -> pd.DataFrame:
     """Build a frame from values that were checked against the signature."""
-    return pd.DataFrame(
-        {
-            field.name: _values(pa.array(columns[field.name], arrow_type(field)), field)
-            for field in signature.inputs
-        }
-    )
+    held = {
+        field.name: _values(pa.array(columns[field.name], arrow_type(field)), field)
+        for field in signature.inputs
+    }
+    rows = len(next(iter(columns.values()), ()))
+    # Every column is its own and may be written to, so none is copied.
+    return pd.DataFrame(held, index=pd.RangeIndex(rows), copy=False)
 
 
 def frame_from_arrow(source: Path, signature: Signature) -> pd.DataFrame | Refusal:
@@ -43,9 +44,20 @@ def frame_from_arrow(source: Path, signature: Signature) -> pd.DataFrame | Refus
 def _values(column: "pa.Array[Any]", field: Field) -> Any:
     """Give what `_series` holds, without the index that pandas would compare with all others."""
     if field.type is FieldType.NUMBER:
-        return column.to_numpy(zero_copy_only=False)
+        return column.to_numpy(zero_copy_only=False, writable=True)
+    if field.type is FieldType.STRING and field.categories is None and _TEXT is not None:
+        return _TEXT.__from_arrow__(column)
     series = _series(column, field)
-    return series.array if is_extension_array_dtype(series.dtype) else series.to_numpy()
+    return series.array if is_extension_array_dtype(series.dtype) else series.to_numpy(copy=True)
+
+
+def _text_dtype() -> Any:
+    """Find the dtype of its own that pandas makes of texts; None where they are objects."""
+    dtype = pa.array([], pa.string()).to_pandas().dtype
+    return dtype if hasattr(dtype, "__from_arrow__") else None
+
+
+_TEXT: Final = _text_dtype()
 
 
 def _series(column: "pa.Array[Any] | pa.ChunkedArray[Any]", field: Field) -> pd.Series:
