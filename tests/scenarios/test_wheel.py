@@ -239,7 +239,7 @@ class TestWithoutExtras:
         assert schema.returncode == 0, schema.stderr
         assert doctor.returncode == 1
         assert doctor.stderr == ""
-        assert "`pip install 'triune[dvc,sklearn]'`" in doctor.stdout
+        assert "`pip install 'triune[dvc,sklearn,onnx]'`" in doctor.stdout
 
 
 def is_of_an_example(name: str) -> bool:

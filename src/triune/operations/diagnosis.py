@@ -22,7 +22,11 @@ from triune.operations.locking import require_runtime
 from triune.ports import Installation, Ledger, Pipeline, Source
 
 MIN_FREE_BYTES: Final = 1 << 30
-EXTRAS: Final = {"dvc": {"dvc"}, "sklearn": {"joblib", "pandas", "scikit-learn", "skops"}}
+EXTRAS: Final = {
+    "dvc": {"dvc"},
+    "sklearn": {"joblib", "pandas", "scikit-learn", "skops"},
+    "onnx": {"onnxruntime", "skl2onnx"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
