@@ -18,7 +18,7 @@ from triune import controller
 from triune.adapters.ledger.sql import SqlLedger
 from triune.adapters.traffic.gateway import GatewayRouter
 from triune.adapters.watches import FileWatchMemory
-from triune.operations import rollouts, traffic
+from triune.operations import traffic
 
 met, kept = Path(sys.argv[1]), Path(sys.argv[2])
 
@@ -75,9 +75,9 @@ def be_killed_around_everything() -> None:
         traffic, "lay_out_bundle", lambda _, __, draft: f"lay out {draft.name.partition('.')[0]}"
     )
     killed_around(
-        rollouts,
-        "tidy",
-        lambda _, seen: f"tidy {sorted(each.release[:4] for each in seen.releases)}",
+        GatewayRouter,
+        "keep_only",
+        lambda _, releases: f"keep only {sorted(each[:4] for each in releases)}",
     )
 
 

@@ -15,11 +15,14 @@ from triune.domain.analysis import AnalysisCode
 from triune.domain.errors import LedgerError
 from triune.domain.rollout.routing import NOTHING_ORDERED
 from triune.domain.rollout.state import Rollout, RolloutCode, Status
+from triune.domain.verdict import Verdict
 from triune.operations.approvals import approve, find_rollout, pause, resume
 from triune.operations.audit import verify_ledger
 from triune.operations.context import Context
 from triune.operations.environments import observe
+from triune.operations.following import follow
 from triune.operations.promotion import promote
+from triune.operations.rollback import roll_back
 from triune.operations.rollouts import Conductor, Ticked
 
 TICK_S = 10.0
@@ -267,6 +270,38 @@ def test_where_nothing_can_be_recorded_a_good_release_stays_where_it_is(
 
     assert held == before
     assert observe(trying.context, "production").champion == TWO
+
+
+def test_a_controller_that_ends_as_a_step_begins_leaves_the_next_its_whole_time(
+    trying: AController,
+) -> None:
+    while not (trying.rollout.step == 1 and trying.in_force()):
+        trying.tick(seconds=1.0)
+    began_s = trying.clock.now_s
+    trying.start()
+
+    trying.tick_until(lambda: trying.rollout.status is Status.PROMOTED)
+
+    assert trying.clock.now_s - began_s >= 600
+
+
+def test_a_return_that_the_traffic_does_not_follow_is_no_pass_and_says_what_does_not_run(
+    trying: AController,
+) -> None:
+    trying.tick_until(lambda: trying.rollout.status is Status.PROMOTED)
+    outcome = roll_back(trying.context, environment="production")
+    trying.router.states[ONE] = "failed"
+
+    def wait(seconds: float) -> None:
+        trying.clock.now_s += max(seconds, 1.0)
+
+    followed = follow(trying.context, outcome, wait=wait, progress=lambda _: None)
+
+    assert outcome.verdict is Verdict.PASS
+    assert (followed.outcome.verdict, followed.seconds) == (Verdict.INCONCLUSIVE, None)
+    last = followed.outcome.reasons[-1]
+    assert last.code == RolloutCode.NOT_APPLIED
+    assert f"release {ONE[:12]} does not run: it raises" in last.message
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -227,6 +227,21 @@ def test_a_log_that_began_anew_is_read_on(rollout: Rollout) -> None:
     assert known(watch).last_number == 300
 
 
+def test_the_time_of_a_step_begins_with_it_whatever_was_kept_of_the_one_before() -> None:
+    first, second = a_running_rollout(step=0), a_running_rollout(step=1)
+    watch = Watch()
+    watch.follow(first, RULES)
+    for at_s in (0.0, 20.0):
+        watch.pass_time(first, NOON + at_s)
+    kept = Watch.from_json(json.loads(json.dumps(watch.to_json())))
+
+    kept.follow(second, RULES)
+    kept.pass_time(second, NOON + 21.0)
+
+    assert watch.lasted_s == 20.0
+    assert kept.lasted_s <= 1.0
+
+
 def test_another_rollout_begins_without_evidence(rollout: Rollout) -> None:
     watch = Watch()
     take_in(watch, rollout, traffic(rollout, seed=6, count=200))

@@ -1,13 +1,14 @@
 """Follows what was decided on an environment until its traffic process does it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from triune.domain.errors import TriuneError
+from triune.domain.release import short
 from triune.domain.rollout.standing import Standing
-from triune.domain.rollout.state import Rollout, Status
-from triune.domain.verdict import Verdict
+from triune.domain.rollout.state import Rollout, RolloutCode, Status
+from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
 from triune.operations.environments import Outcome, find_environment, observe
 from triune.operations.promotion import is_traffic_carried
@@ -54,26 +55,24 @@ def follow(
         return Followed(outcome=outcome, seconds=None)
     router = context.planes.of(find_environment(context.spec, name))
     began = context.clock.now()
-    said = False
+    said, failing = False, dict[str, str]()
     while True:
         standing = observe(context, name)
         seconds = (context.clock.now() - began).total_seconds()
         traffic = router.look()
         if _has_settled(standing):
             try:
-                if traffic and converge(context, standing, router, traffic).is_done:
+                done = converge(context, standing, router, traffic) if traffic else None
+                if done and done.is_done:
                     return Followed(outcome=_anew(outcome, standing), seconds=seconds)
+                failing = {**done.failed, **done.lost} if done else {}
             except TriuneError as error:
                 # The controller meets it too, and goes on trying.
                 progress(str(error))
         elif not _is_awaited(standing):
             return Followed(outcome=_anew(outcome, standing), seconds=None)
         if seconds > PATIENCE_S:
-            progress(
-                f"the traffic of {name} has not followed within {PATIENCE_S:g} s; see "
-                "`triune rollout list`, and whether `triune up` runs"
-            )
-            return Followed(outcome=_anew(outcome, standing), seconds=None)
+            return Followed(outcome=_not_followed(outcome, standing, failing), seconds=None)
         if not said and seconds > 1:
             said = True
             progress(f"waiting for the traffic of {name} to follow")
@@ -95,6 +94,18 @@ def _is_awaited(standing: Standing) -> bool:
     """Tell whether what is open goes on at once, without evidence."""
     rollout = standing.leading
     return rollout is not None and not rollout.plan.steps[rollout.step].needs_evidence
+
+
+def _not_followed(outcome: Outcome, standing: Standing, failing: Mapping[str, str]) -> Outcome:
+    """Say that it is decided, and that requests do not go there yet."""
+    late = _anew(outcome, standing)
+    why = "".join(f"; release {short(each)} does not run: {failing[each]}" for each in failing)
+    reason = Reason(
+        code=RolloutCode.NOT_APPLIED,
+        message=f"the traffic of {standing.name} has not followed within {PATIENCE_S:g} s{why}; "
+        "see `triune rollout list`, and whether `triune up` runs",
+    )
+    return replace(late, verdict=Verdict.INCONCLUSIVE, reasons=(*late.reasons, reason))
 
 
 def _anew(outcome: Outcome, standing: Standing) -> Outcome:

@@ -133,6 +133,8 @@ class Watch:
             self._evidence = RolloutEvidence.new(rules)
         if self._evidence.step < rollout.step:
             self._evidence = self._evidence.at_step(rollout.step, rules)
+            # What was kept of the step before may be all that a new controller has.
+            self._lasted_s = 0.0
         self._freeze()
 
     @property
