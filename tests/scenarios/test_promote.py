@@ -453,6 +453,38 @@ class TestRollBack:
         assert (never.verdict, codes(never)) == (Verdict.FAIL, ["NEVER_SERVED"])
         assert context.ledger.head() == before
 
+    def test_to_one_that_was_taken_back_ends_what_is_open_too(self, folder: Path) -> None:
+        with open_project(folder) as context:
+            for release in (ONE, TWO):
+                promoting(context, release)
+            going_back(context)
+        write_environments(folder, APPROVED)
+        with open_project(folder) as context:
+            promoting(context, THREE)
+            opened = waiting(context)
+
+            back = going_back(context, to=TWO)
+
+            assert (back.verdict, codes(back)[:2]) == (Verdict.PASS, ["ABORTED", "OPENED"])
+            assert champion(context) == (TWO, ONE)
+            assert observe(context, "production").open_rollout is None
+            assert approve(context, opened).verdict is Verdict.FAIL
+
+    def test_somebody_who_moves_what_is_open_meanwhile_does_not_stop_it(self, folder: Path) -> None:
+        with open_project(folder) as context:
+            for release in (ONE, TWO):
+                promoting(context, release)
+        write_environments(folder, APPROVED)
+        with open_project(folder) as context:
+            promoting(context, THREE)
+            overtaken: Any = Once(context, lambda other: reject(other, waiting(other)))
+
+            back = going_back(replace(context, ledger=overtaken))
+
+            assert overtaken.has_acted
+            assert (back.verdict, codes(back)) == (Verdict.PASS, ["ROLLED_BACK"])
+            assert champion(context) == (ONE, None)
+
     def test_to_one_whose_bytes_are_gone_is_refused_by_name_and_as_predecessor(
         self, context: Context
     ) -> None:
@@ -516,6 +548,31 @@ def test_prune_keeps_champion_predecessor_and_what_waits(folder: Path) -> None:
         THREE: "",
         FOUR: "on its way to production",
     }
+
+
+class Once:
+    """A ledger in which somebody else acts once, right after it was read for a decision."""
+
+    def __init__(self, context: Context, act: Callable[[Context], object]) -> None:
+        self._context = context
+        self._act = act
+        self._reads = 0
+
+    @property
+    def has_acted(self) -> bool:
+        return self._reads > 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context.ledger, name)
+
+    def all(self, kind: Any) -> Any:
+        found = self._context.ledger.all(kind)
+        self._reads += 1
+        # The first is to see what serves, the second to decide.
+        if self._reads == 2:
+            with open_project(self._context.root) as other:
+                self._act(other)
+        return found
 
 
 class Meanwhile:

@@ -1,6 +1,7 @@
 """Returns an environment to a release that served it before."""
 
 from dataclasses import replace
+from typing import Final
 
 from triune.domain.events import EventKind
 from triune.domain.projection import ReleaseRecord
@@ -13,9 +14,18 @@ from triune.domain.rollout.standing import Standing
 from triune.domain.rollout.state import Move, Rollout, RolloutCode
 from triune.domain.verdict import Reason, Verdict
 from triune.operations.context import Context
-from triune.operations.environments import Decision, Outcome, actor, find_environment, settle
+from triune.operations.environments import (
+    Decision,
+    Outcome,
+    actor,
+    find_environment,
+    observe,
+    settle,
+)
 from triune.operations.promotion import already_champion, begin, opened
 from triune.operations.releases import find_damage
+
+_TRIES: Final = 10
 
 
 def roll_back(
@@ -36,7 +46,19 @@ def roll_back(
         ``triune.yaml`` names no such environment.
     """
     find_environment(context.spec, environment)
+    for _ in range(_TRIES):
+        champion = observe(context, environment).champion
+        outcome = _roll_back(context, environment, to=to, because=because)
+        has_moved = PromotionCode.MOVED_MEANWHILE in {each.code for each in outcome.reasons}
+        # A step that began, say, takes nothing from it; what put another release there does.
+        if not has_moved or outcome.standing.champion != champion:
+            break
+    return outcome
 
+
+def _roll_back(
+    context: Context, environment: str, *, to: ReleaseRecord | None, because: str
+) -> Outcome:
     def decide(standing: Standing) -> Decision:
         if not standing.promoted:
             return Decision.refusing(_nothing_serves(environment))
@@ -59,13 +81,8 @@ def _take_back(
     context: Context, standing: Standing, *, until: str | None, because: str
 ) -> Decision:
     """Take the last promotion back, and those before it until a release serves, if one is named."""
-    moves: list[Move] = []
-    if standing.open_rollout is not None:
-        # It is compared with a champion that is none any more.
-        move = commands.abort(
-            standing.open_rollout, _command(context, standing.open_rollout, standing, because)
-        )
-        moves.append(move)
+    moves = _end_open(context, standing, because)
+    for move in moves:
         standing = standing.after(move)
     while True:
         last = standing.promoted[-1]
@@ -83,6 +100,14 @@ def _take_back(
             )
 
 
+def _end_open(context: Context, standing: Standing, because: str) -> list[Move]:
+    """End the rollout that is open: it is compared with a champion that is none any more."""
+    rollout = standing.open_rollout
+    if rollout is None:
+        return []
+    return [commands.abort(rollout, _command(context, rollout, standing, because))]
+
+
 def _command(context: Context, rollout: Rollout, standing: Standing, because: str) -> Command:
     return Command(
         by=actor(context),
@@ -96,6 +121,9 @@ def _bring_back(
     context: Context, standing: Standing, release: ReleaseRecord, because: str
 ) -> Decision:
     """Let a release serve again that was taken back: all at once, with nobody asked."""
+    ended = _end_open(context, standing, because)
+    for move in ended:
+        standing = standing.after(move)
     rollout = begin(context, release, standing, plan=Plan.of(Strategy.INSTANT))
     why = f": {because}" if because else ""
     reason = Reason(
@@ -104,7 +132,11 @@ def _bring_back(
         f"by {actor(context)}{why}",
     )
     decision = opened(context, standing, replace(rollout, reason=reason))
-    return replace(decision, reasons=(reason, *decision.reasons))
+    return replace(
+        decision,
+        reasons=(*(move.reason for move in ended), reason, *decision.reasons),
+        moves=(*ended, *decision.moves),
+    )
 
 
 def _predecessor(context: Context, standing: Standing) -> ReleaseRecord | None:
