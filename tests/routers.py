@@ -1,6 +1,6 @@
 """A traffic process, a clock and a memory of evidence that do as they are told, for controllers."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -152,6 +152,9 @@ class APlane:
 
     def of(self, _: EnvironmentSpec) -> TrafficRouter:
         return self.router
+
+    def others(self, environments: Collection[str]) -> Iterable[tuple[str, TrafficRouter]]:
+        raise NotImplementedError(environments)
 
     def apart(self, folder: Path) -> AbstractContextManager[TrafficRouter]:
         raise NotImplementedError(folder)

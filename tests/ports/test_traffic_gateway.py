@@ -13,7 +13,7 @@ from tests.bundles import ABundle
 from tests.gateways import a_release
 from tests.processes import is_alive, wait_until
 
-from triune.adapters.traffic.gateway import GatewayRouter
+from triune.adapters.traffic.gateway import GatewayPlanes, GatewayRouter
 from triune.domain.errors import TrafficError
 from triune.domain.rollout.routing import NOTHING_ORDERED, FencingToken, Routing
 from triune.domain.traffic import Arm, TrafficSplit
@@ -90,6 +90,22 @@ def test_it_stands_with_nothing_ordered_and_starting_it_again_changes_nothing(
     assert (first.routing, first.releases, first.breaker) == (NOTHING_ORDERED, (), None)
     assert first.url.startswith("http://127.0.0.1:")
     assert router.look() == first
+
+
+def test_one_whose_environment_is_named_no_more_is_found_as_long_as_it_runs(
+    router: GatewayRouter, tmp_path: Path
+) -> None:
+    planes = GatewayPlanes(tmp_path, logs=tmp_path / "logs")
+    (tmp_path / "staging").mkdir()
+    router.start()
+
+    assert list(planes.others({"production"})) == []
+    ((name, left),) = planes.others({"staging", "live"})
+    left.stop()
+
+    assert name == "production"
+    assert not router.is_running()
+    assert list(planes.others(())) == []
 
 
 def test_an_order_is_followed_repeated_and_never_taken_back(

@@ -89,6 +89,9 @@ def take_down(
         if router.is_running():
             progress(f"stopping the traffic of {environment.name}")
             router.stop()
+    for name, router in context.planes.others({each.name for each in context.spec.environments}):
+        progress(f"stopping the traffic of {name}, which triune.yaml names no more")
+        router.stop()
     return planes(context)
 
 

@@ -1,6 +1,6 @@
 """The processes that carry an environment's traffic, and the one that moves rollouts."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -86,6 +86,9 @@ class DataPlanes(Protocol):
 
     def of(self, environment: EnvironmentSpec) -> TrafficRouter:
         """Reach the one of an environment."""
+
+    def others(self, environments: Collection[str]) -> Iterable[tuple[str, TrafficRouter]]:
+        """Find those that run for other environments than these, by the names they had."""
 
     def apart(self, folder: Path) -> AbstractContextManager[TrafficRouter]:
         """Start one of its own in a folder, which ends with the block or with us.

@@ -326,6 +326,14 @@ class GatewayPlanes:
             replicas=environment.replicas,
         )
 
+    def others(self, environments: Collection[str]) -> Iterator[tuple[str, GatewayRouter]]:
+        """Find those that run for other environments than these, by the names they had."""
+        for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            log = self._logs / f"gateway-{folder.name}.log"
+            router = GatewayRouter(folder, listen=f"the address of {folder.name}", log=log)
+            if folder.name not in environments and router.is_running():
+                yield folder.name, router
+
     @contextmanager
     def apart(self, folder: Path) -> Iterator[GatewayRouter]:
         """Start one of its own in a folder, which ends with the block or with us."""
