@@ -241,6 +241,30 @@ def test_a_release_that_is_dropped_answers_what_it_was_asked(
     assert not is_alive(worker)
 
 
+def test_after_a_restart_a_release_with_all_traffic_does_not_wait_for_the_one_before(
+    station: AStation, tmp_path: Path, candidate: ABundle
+) -> None:
+    before = a_release(tmp_path / "before")
+    station.run(before, candidate)
+    station.follow(an_order(before, candidate, weight_pct=100))
+    station.kill()
+    (manifest,) = before.folder.glob("manifest.json")
+    content = manifest.read_bytes()
+    manifest.write_bytes(b"broken")
+
+    gateway = station.start()
+    wait_until(lambda: station.state_of(candidate) == "ready")
+    answered = gateway.predict(1.0)
+    standing = station.standing()
+
+    assert answered.headers["x-triune-release"] == candidate.release
+    assert standing["applied"] == {"token": {"term": 1, "number": 1}, "weight_pct": 100.0}
+    assert get(gateway, "/health").json()["release"] == candidate.release
+    manifest.write_bytes(content)
+    wait_until(lambda: station.state_of(before) == "ready")
+    assert station.gateway.predict(1.0).headers["x-triune-release"] == candidate.release
+
+
 def test_a_champion_that_is_dropped_still_stands_in_for_what_was_asked_before(
     station: AStation, tmp_path: Path
 ) -> None:

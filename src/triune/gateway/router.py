@@ -57,12 +57,17 @@ class _Plan(NamedTuple):
     @property
     def is_in_force(self) -> bool:
         """Tell whether somebody answers as was ordered."""
-        return self.champion is not None or self.routing.champion is None
+        needs_champion = self.routing.champion is not None and self.weight < 1
+        return self.champion is not None or not needs_champion
 
     @property
     def is_whole(self) -> bool:
         """Tell whether both arms are there that were ordered."""
-        return self.is_in_force and (self.candidate is not None or self.routing.candidate is None)
+        arms = (
+            (self.champion, self.routing.champion),
+            (self.candidate, self.routing.candidate),
+        )
+        return all(queue is not None or ordered is None for queue, ordered in arms)
 
 
 class Router:
@@ -98,8 +103,9 @@ class Router:
 
     @property
     def champion(self) -> ReleaseQueue | None:
-        """The release that answers what no other is asked."""
-        return self._plan.champion
+        """The release that answers what no other is asked; where it gets nothing, the candidate."""
+        plan = self._plan
+        return plan.candidate if plan.champion is None and plan.weight >= 1 else plan.champion
 
     @property
     def routing(self) -> Routing:
@@ -271,7 +277,8 @@ class Router:
     def _plan_for(self, routing: Routing) -> _Plan:
         queues = self._fleet.queues
         champion = queues.get(routing.champion or "")
-        is_answered = champion is not None or routing.champion is None
+        # An arm with 0 % need not run: what was promoted does not wait for the release before it.
+        is_answered = champion is not None or routing.champion is None or routing.split.weight >= 1
         candidate = queues.get(routing.candidate or "") if is_answered else None
         has_weight = candidate is not None and not routing.is_shadow and self._tripped is None
         # Not by `or`: a queue in which nothing waits is an empty one.
