@@ -31,6 +31,8 @@ import numpy as np
 
 MODE = "{mode}"
 FOLDER = Path("{folder}")
+if MODE == "breaks" and (FOLDER / "broken").exists():
+    raise RuntimeError("it was loaded before")
 
 
 class Model:

@@ -39,12 +39,10 @@ def test_a_release_that_fails_goes_back_and_no_customer_sees_it(tmp_path: Path, 
 
 
 def test_a_release_that_cannot_be_started_goes_back(tmp_path: Path) -> None:
-    with a_live_project(tmp_path, {"one": "good", "two": "good"}) as live:
+    with a_live_project(tmp_path, {"one": "good", "two": "breaks"}) as live:
         live.up()
         live.promote("one")
-        for path in (live.folder / ".triune" / "blobs").rglob("*"):
-            if path.name == live.releases["two"]:
-                path.unlink()
+        (tmp_path / "broken").touch()
         with live.load() as load:
             live.promote("two")
             rollout = live.await_end()
