@@ -1,13 +1,11 @@
-"""Runs the command and ends it with SIGKILL right before its nth write; prints what kinds it saw.
+"""Runs the command and ends it with SIGKILL right before its nth write; prints how many it saw.
 
 A write is whatever changes what another process can see: a file opened for writing, renamed,
 removed or linked, a folder made or removed, a mode or lock changed, a process started, a
 statement that changes the ledger, and its commit, before and after.
 """
 
-import json
 import os
-import re
 import signal
 import sys
 from typing import Any
@@ -28,33 +26,32 @@ WRITING = {
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 fatal = int(sys.argv.pop(1))
-kinds: list[str] = []
-# What is another name at each run, or for each blob, and no other kind of write for that.
-PASSING = re.compile(r"[0-9a-f]{16,}|scores-\w+|tmp\w{8}")
+seen = 0
 
 
-def count_write(kind: str) -> None:
+def count_write() -> None:
     """Count one write, and die before the fatal one."""
-    kinds.append(kind)
-    if len(kinds) == fatal:
+    global seen  # noqa: PLW0603 - the audit hook has nowhere else to keep it
+    seen += 1
+    if seen == fatal:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def watch(name: str, arguments: tuple[Any, ...]) -> None:
     """Tell writes from all else that the interpreter reports."""
     if name in WRITING or (name == "open" and arguments[2] and arguments[2] & WRITE_FLAGS):
-        count_write(PASSING.sub("*", f"{name} {arguments[0]}"))
+        count_write()
 
 
 def watch_statement(*arguments: Any) -> None:
     """Count a statement that changes the ledger."""
     if not arguments[2].lstrip().upper().startswith(("SELECT", "PRAGMA")):
-        count_write(f"ledger {len(kinds)}")
+        count_write()
 
 
 def watch_transaction(*_: Any) -> None:
     """Count the end of a transaction."""
-    count_write(f"ledger {len(kinds)}")
+    count_write()
 
 
 if __name__ == "__main__":
@@ -67,4 +64,4 @@ if __name__ == "__main__":
     try:
         main()
     finally:
-        sys.stderr.write(f"writes: {json.dumps(kinds)}\n")
+        sys.stderr.write(f"writes: {seen}\n")

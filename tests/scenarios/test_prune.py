@@ -325,9 +325,9 @@ def writes_of_a_prune(template: Path, folder: Path, *, keep: int = 1) -> int:
     shutil.copytree(template, folder)
     finished = prune_until(folder, 0, keep=keep)
     assert finished.returncode == 0, finished.stderr
-    counted = re.search(r"^writes: (.+)$", finished.stderr, re.MULTILINE)
+    counted = re.search(r"writes: (\d+)", finished.stderr)
     assert counted
-    return len(json.loads(counted[1]))
+    return int(counted[1])
 
 
 def killed_and_completed(template: Path, ids: Mapping[str, str], folder: Path, fatal: int) -> None:
