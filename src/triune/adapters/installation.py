@@ -61,11 +61,7 @@ class LocalInstallation:
         modules: Collection[str] = (),
         also: Collection[str] = (),
     ) -> dict[str, str]:
-        """List what Python files import, with all that it needs: normalised name to version.
-
-        So is what files ``beside`` them import, those that are no Python left out; ``modules`` that
-        are imported besides (by their top-level names); and packages that are needed ``also``.
-        What is not installed is left out.
+        """List what Python files and what is said beside them need: name to version.
 
         Where several packages share an imported name, as with ``google``, all of them count.
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from triune.domain.errors import StoreError, UnknownReleaseError
-from triune.domain.manifest import Manifest, Tree
+from triune.domain.manifest import Manifest, ModelRef, Tree
 from triune.domain.projection import ReleaseRecord
 from triune.domain.release import (
     BUNDLE_CODE,
@@ -102,11 +102,9 @@ def find_damage(context: Context, record: ReleaseRecord) -> str | None:
         manifest = load_manifest(context, record)
         if manifest.model is None:
             return None
-        compiled = manifest.model.compiled
-        leaves = (manifest.runtime.lock, manifest.golden, compiled.digest if compiled else None)
-        for digest in filter(None, leaves):
+        for digest in _bundle_files(manifest, manifest.model).values():
             store.verify(digest)
-        for digest in (manifest.code, manifest.model.digest):
+        for digest, _, _ in _bundle_trees(manifest, manifest.model):
             for file in load_tree(store, digest).files:
                 store.verify(file.digest)
     except StoreError as error:
@@ -128,19 +126,31 @@ def lay_out_bundle(store: ArtifactStore, manifest: Manifest, folder: Path) -> No
             "say where it is under `model:` in triune.yaml"
         )
     (folder / BUNDLE_MANIFEST).write_bytes(manifest.content)
-    store.copy(manifest.runtime.lock, folder / BUNDLE_LOCK)
-    if manifest.golden is not None:
-        store.copy(manifest.golden, folder / BUNDLE_GOLDEN)
-    if manifest.model.compiled is not None:
-        store.copy(manifest.model.compiled.digest, folder / BUNDLE_COMPILED)
-    for digest, listing, name in (
-        (manifest.code, BUNDLE_CODE_TREE, BUNDLE_CODE),
-        (manifest.model.digest, BUNDLE_MODEL_TREE, BUNDLE_MODEL),
-    ):
+    for name, digest in _bundle_files(manifest, manifest.model).items():
+        store.copy(digest, folder / name)
+    for digest, listing, name in _bundle_trees(manifest, manifest.model):
         store.copy(digest, folder / listing)
         (folder / name).mkdir()
         lay_out_tree(store, load_tree(store, digest), folder / name)
         _close(folder / name)
+
+
+def _bundle_files(manifest: Manifest, model: ModelRef) -> dict[str, str]:
+    """Name the single files of a bundle, each with its digest."""
+    found = {
+        BUNDLE_LOCK: manifest.runtime.lock,
+        BUNDLE_GOLDEN: manifest.golden,
+        BUNDLE_COMPILED: model.compiled.digest if model.compiled else None,
+    }
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def _bundle_trees(manifest: Manifest, model: ModelRef) -> tuple[tuple[str, str, str], ...]:
+    """Give the trees of a bundle: the digest of each, the name of its list, and of its folder."""
+    return (
+        (manifest.code, BUNDLE_CODE_TREE, BUNDLE_CODE),
+        (model.digest, BUNDLE_MODEL_TREE, BUNDLE_MODEL),
+    )
 
 
 def _close(folder: Path) -> None:
