@@ -54,10 +54,13 @@ class LockedScratch:
 
     def _claim(self, label: str) -> tuple[Path, int]:
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
             while True:
                 lock = self._root / f"{secrets.token_hex(8)}{_LOCK}"
-                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+                try:
+                    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    self._root.mkdir(parents=True, exist_ok=True)
+                    continue
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 # A sweep that came between the two calls took the file for an abandoned one.
                 if os.fstat(descriptor).st_nlink:
