@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from triune.adapters.data.duckdb import DuckDbEngine
@@ -284,9 +284,9 @@ VALUES = st.one_of(
 
 
 @given(values=VALUES)
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@example(values=[1.634266486238469e308])
+@example(values=[-1.7e308, -1.6e308, None])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_dataset_meets_the_suite_that_it_proposes(tmp_path: Path, values: list[Any]) -> None:
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"x": pa.array(values)}), path)

@@ -366,7 +366,7 @@ OUTCOMES = st.lists(
 
 
 @given(outcomes=OUTCOMES, cuts=st.lists(st.integers(0, 60), max_size=5).map(sorted))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_evidence_written_down_at_any_point_goes_on_to_the_same_verdict(
     outcomes: list[Outcome], cuts: list[int]
 ) -> None:
@@ -385,7 +385,6 @@ def test_evidence_written_down_at_any_point_goes_on_to_the_same_verdict(
 
 
 @given(outcomes=OUTCOMES, repeats=st.lists(st.integers(0, 59), max_size=20))
-@settings(deadline=None)
 def test_repeats_of_a_unit_neither_raise_nor_lower_the_blame(
     outcomes: list[Outcome], repeats: list[int]
 ) -> None:

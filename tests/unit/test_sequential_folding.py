@@ -74,7 +74,7 @@ def numbers(state: object) -> list[float]:
 
 
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 1300), max_size=8).map(sorted))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_portions_make_no_difference(seed: int, cuts: list[int]) -> None:
     trials = random_trials(seed, 1300)
 
@@ -99,7 +99,6 @@ def test_one_by_one_makes_no_difference() -> None:
     every=st.integers(1, 7),
     components=st.integers(1, 3),
 )
-@settings(deadline=None)
 def test_a_mixture_is_what_its_definition_says(
     factors: list[float], every: int, components: int
 ) -> None:
@@ -124,7 +123,6 @@ def defined(columns: FloatArray, every: int) -> float:
 
 
 @given(factors=FACTORS, every=st.sampled_from([0, 1, 3, 25]), above=st.floats(0, 4))
-@settings(deadline=None)
 def test_the_peak_is_the_highest_of_the_path(
     factors: list[float], every: int, above: float
 ) -> None:
@@ -138,7 +136,7 @@ def test_the_peak_is_the_highest_of_the_path(
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_paths_of_all_streams_end_where_their_states_do(seed: int) -> None:
     trials = random_trials(seed, 900)
     arms, failed, rho = trials.on_candidate, trials.failed, trials.rho

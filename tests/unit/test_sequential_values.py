@@ -4,7 +4,7 @@ from math import exp, isclose, log
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import binom
@@ -106,7 +106,6 @@ def test_safety_has_the_evidence_that_was_published() -> None:
 
 
 @given(rho=RHOS, multiplier=st.floats(1.0, 3.0))
-@settings(deadline=None)
 def test_a_failure_is_worth_one_on_average_where_the_null_is_just_true(
     rho: float, multiplier: float
 ) -> None:
@@ -125,7 +124,6 @@ def test_a_failure_is_worth_one_on_average_where_the_null_is_just_true(
 
 
 @given(rho=RHOS, multiplier=st.floats(1.0, 1.25), rate=RATES)
-@settings(deadline=None)
 def test_a_request_is_worth_one_on_average_to_the_outage_stream_whatever_rate_both_share(
     rho: float, multiplier: float, rate: float
 ) -> None:
@@ -177,7 +175,6 @@ def test_evidence_by_counts_is_right_where_the_beta_function_is_no_float() -> No
 
 
 @given(st.lists(st.booleans(), max_size=60), st.sampled_from([0.0, 1.0]))
-@settings(deadline=None)
 def test_a_certain_arm_contributes_nothing_to_streams_that_compare(
     failed: list[bool], certain: float
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
@@ -73,7 +73,6 @@ def test_delong_gives_the_published_values() -> None:
     )
 
 
-@settings(deadline=None)
 @given(rows=scored_rows())
 def test_delong_by_ranks_is_delong_by_pairs(rows: tuple[Bools, Floats, Floats]) -> None:
     truth, first, second = rows
@@ -103,7 +102,6 @@ def test_a_small_data_set_gives_its_values_in_fractions() -> None:
     assert seen.covariance == pytest.approx(2 / 625)
 
 
-@settings(deadline=None)
 @given(rows=scored_rows())
 def test_only_the_order_of_scores_matters(rows: tuple[Bools, Floats, Floats]) -> None:
     truth, first, second = rows
@@ -116,7 +114,6 @@ def test_only_the_order_of_scores_matters(rows: tuple[Bools, Floats, Floats]) ->
     assert moved == plain
 
 
-@settings(deadline=None)
 @given(rows=scored_rows())
 def test_exchanging_models_or_classes_mirrors_the_comparison(
     rows: tuple[Bools, Floats, Floats],

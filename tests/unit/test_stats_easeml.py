@@ -3,7 +3,7 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triune.stats.easeml import (
@@ -102,7 +102,6 @@ def test_clauses_share_the_chance_of_an_error_and_the_largest_need_decides() -> 
     assert rows == hoeffding_rows((1.0, -1.0), 0.03, log(3 / 0.01))
 
 
-@settings(deadline=None)
 @given(
     first=st.floats(0.1, 3),
     second=st.floats(-3, -0.1),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triune.stats.errors import StatsError
@@ -23,7 +23,6 @@ def test_holm_gives_the_published_values() -> None:
     assert adjusted == pytest.approx((0.03, 0.06, 0.06, 0.02))
 
 
-@settings(deadline=None)
 @given(p_values=st.lists(st.floats(0, 1), max_size=12), level=st.floats(0.001, 0.5))
 def test_an_adjusted_p_is_below_a_level_where_the_steps_reject(
     p_values: list[float], level: float

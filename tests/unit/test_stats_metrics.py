@@ -76,7 +76,7 @@ def test_the_names_are_those_of_the_metrics_that_there_are() -> None:
 
 
 @EVERY_METRIC
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(60, 200))
 def test_a_metric_is_that_of_scikit_learn(metric: Metric, seed: int, rows: int) -> None:
     given_rows = some_rows(metric, np.random.default_rng(seed), rows=rows)
@@ -89,7 +89,7 @@ def test_a_metric_is_that_of_scikit_learn(metric: Metric, seed: int, rows: int) 
 
 
 @EVERY_METRIC
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_weight_counts_as_so_many_rows(metric: Metric, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from math import comb, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.special import gammaln, ndtri, xlogy
@@ -64,7 +64,6 @@ def test_tango_solves_the_score_equation_of_the_constrained_likelihood() -> None
         assert score == pytest.approx(-expected * ndtri(0.025), abs=1e-8)
 
 
-@settings(deadline=None)
 @given(table=a_table())
 def test_tango_holds_the_difference_and_mirrors_with_the_models(
     table: tuple[int, int, int],
@@ -77,7 +76,6 @@ def test_tango_holds_the_difference_and_mirrors_with_the_models(
     assert (forth.low, forth.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(table=a_table(), alpha=st.floats(1e-5, 0.4))
 def test_a_tango_bound_is_where_its_p_is_the_level(
     table: tuple[int, int, int], alpha: float
@@ -149,7 +147,6 @@ def test_mcnemar_gives_the_published_values(gained: int, lost: int, p: float) ->
     assert mcnemar_exact_p(gained, lost) == pytest.approx(p, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(gained=st.integers(0, 300), lost=st.integers(0, 300))
 def test_mcnemar_is_the_binomial_test_at_a_half(gained: int, lost: int) -> None:
     p = mcnemar_exact_p(gained, lost)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -61,7 +61,6 @@ def test_clopper_and_pearson_give_the_published_values(
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-7)
 
 
-@settings(deadline=None)
 @given(count=a_count())
 def test_an_interval_holds_the_share_and_mirrors_with_the_failures(
     count: tuple[int, int],
@@ -75,7 +74,6 @@ def test_an_interval_holds_the_share_and_mirrors_with_the_failures(
         assert of_successes.low == pytest.approx(1 - of_failures.high, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(count=a_count(), alpha=st.floats(1e-6, 0.4))
 def test_one_sided_bounds_are_the_ends_of_the_wider_interval(
     count: tuple[int, int], alpha: float

@@ -2,7 +2,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triune.domain.canonical import canonical_json
@@ -97,7 +97,6 @@ def test_the_probability_is_what_earlier_assignments_left_open(
 
 
 @given(weights=st.permutations([0.05, 0.1, 0.25, 0.5, 0.95]), length=st.integers(1, 5))
-@settings(deadline=None)
 def test_the_probability_is_the_share_of_the_places_with_the_same_past(
     weights: list[float], length: int
 ) -> None:
@@ -187,7 +186,6 @@ def test_a_unit_that_is_not_followed_any_more_never_enters_again() -> None:
     ),
     cut=st.integers(0, 80),
 )
-@settings(deadline=None)
 def test_units_written_down_and_read_again_go_on_as_before(
     visited: list[tuple[int, float, int]], cut: int
 ) -> None:

@@ -147,7 +147,8 @@ def _range(column: ColumnSummary) -> dict[str, Json] | None:
     if not isfinite(low) or not isfinite(high):
         return None
     slack = (high - low or abs(high)) * _RANGE_SLACK
-    if not isfinite(slack):
+    # A bound beyond the largest double is none.
+    if not isfinite(low - slack) or not isfinite(high + slack):
         return None
     bounds = _outward(low - slack, high + slack, column.type, step=slack)
     # What was never negative is seldom to become so, and the other way round.
@@ -163,7 +164,7 @@ def _mean(column: ColumnSummary) -> dict[str, Json] | None:
     if not isfinite(column.low) or not isfinite(column.high):
         return None
     slack = column.stdev * (_MEAN_SLACK + _SIGMAS / sqrt(column.present))
-    if not isfinite(slack):
+    if not isfinite(column.mean - slack) or not isfinite(column.mean + slack):
         return None
     low, high = _outward(column.mean - slack, column.mean + slack, FieldType.NUMBER, step=slack)
     return {"min_value": low, "max_value": high}
