@@ -105,6 +105,35 @@ def answer_of(x: float, *, shift: float = 0.0) -> float:
     return 1 / (1 + math.exp(-(x - shift)))
 
 
+def workers_of(gateway: int, release: str, *, admin: Path) -> list[int]:
+    """List the live workers of a release, but for the one that answers only what is timed."""
+    found = [
+        pid
+        for pid in children(gateway)
+        if release.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
+    control = control_workers(admin)
+    return [pid for pid in found if pid not in control]
+
+
+def control_workers(admin: Path) -> list[int]:
+    """List who answers only what is timed; none where the gateway cannot be asked."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(admin))
+        control = ask_admin(admin, "GET", "/routing").json()["control"]
+    except (OSError, httpx.HTTPError):
+        return []
+    return [worker["pid"] for worker in control["workers"]] if control else []
+
+
+def ask_admin(admin: Path, method: str, path: str, document: Any = None) -> httpx.Response:
+    """Ask a gateway as the control plane does."""
+    transport = httpx.HTTPTransport(uds=str(admin))
+    with httpx.Client(transport=transport, base_url="http://admin", timeout=60) as client:
+        return client.request(method, path, json=document)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AGateway:
     """A gateway that runs, seen from outside."""
@@ -126,12 +155,11 @@ class AGateway:
         return children(self.process.pid)
 
     def workers_of(self, release: str) -> list[int]:
-        """List the live workers of a release, those that still load among them."""
-        return [
-            pid
-            for pid in self.workers
-            if release.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        ]
+        """List the live workers of a release, those that still load among them.
+
+        The one that answers nothing but what is timed is not among them.
+        """
+        return workers_of(self.process.pid, release, admin=self.admin)
 
     def predict(self, x: float, **headers: str) -> httpx.Response:
         return self.post({"x": x}, **headers)
@@ -159,9 +187,7 @@ class AGateway:
 
     def control(self, method: str, path: str, document: Any = None) -> httpx.Response:
         """Ask as the control plane does."""
-        transport = httpx.HTTPTransport(uds=str(self.admin))
-        with httpx.Client(transport=transport, base_url="http://admin", timeout=60) as client:
-            return client.request(method, path, json=document)
+        return ask_admin(self.admin, method, path, document)
 
     def outcomes(self) -> list[dict[str, Any]]:
         read: list[dict[str, Any]] = self.control("GET", "/outcomes").json()["outcomes"]

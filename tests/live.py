@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.deliveries import a_delivery, add_release, prune
-from tests.gateways import a_release, answer_of
-from tests.processes import children, is_alive, wait_until
+from tests.gateways import a_release, answer_of, workers_of
+from tests.processes import is_alive, wait_until
 from tests.projects import triune
 
 from triune.bootstrap import controller_lease, open_project
@@ -71,12 +71,8 @@ class ALive:
 
     def workers(self, name: str) -> list[int]:
         """List the live workers of a release."""
-        release = self.releases[name].encode()
-        return [
-            pid
-            for pid in children(self.gateway)
-            if release in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        ]
+        admin = self.environment / "admin.sock"
+        return workers_of(self.gateway, self.releases[name], admin=admin)
 
     def standing(self) -> Standing:
         with open_project(self.folder) as context:

@@ -30,7 +30,7 @@ from triune.bootstrap import open_project
 from triune.cli.demo_load import Load, Seen
 from triune.domain.analysis import RolloutEvidence
 from triune.domain.events import EventKind
-from triune.domain.outcomes import LatencySample, Request, outcomes_of
+from triune.domain.outcomes import Request, outcomes_of
 from triune.domain.rollout.state import Status
 from triune.domain.rollout.watch import Logged
 from triune.domain.rules import AnalysisRules
@@ -215,9 +215,7 @@ def _sufficed_s(seen: list[Logged]) -> float | None:
             assigned_at_s=each.assigned_at_s,
             answer=each.answer,
         )
-        evidence = evidence.after(
-            outcomes_of([request], units=units, times=None, sample=LatencySample(), p99_s=None)
-        )
+        evidence = evidence.after(outcomes_of([request], units=units, times=None, p99_s=None))
         if any(stream.is_sufficient for stream in evidence.rollback.against(RULES.alpha)):
             return each.assigned_at_s + each.answer.latency_s
     return None

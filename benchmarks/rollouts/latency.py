@@ -1,60 +1,48 @@
-"""Whether a good release is rolled back for being slow: one worker an arm, behind real queues.
+"""Whether a good release is rolled back for being slow: workers that are slower when asked seldom.
 
-The worker takes whatever queued while it was busy. So the arm with more traffic has larger batches
-and longer waits, and a comparison that does not see this blames it.
+What a worker does is in the processor's caches as long as it is asked often. The arm with little
+traffic is slower by that alone, and a comparison that does not see this blames it.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from benchmarks.rollouts.figures import Figure, generators, share
 from benchmarks.rollouts.requests import RULES, no_evidence
 
-from triune.domain.outcomes import LatencySample
+from triune.gateway.timing import Timing
 from triune.stats.inputs import BoolArray, FloatArray
 from triune.stats.sequential.latency import ServiceTimes
 from triune.stats.sequential.rollback import Stream, Trials
 
-UTILISATIONS: Final = (0.2, 0.5, 0.8)
-"""How busy one worker is with all of the traffic."""
+RATES: Final = (20.0, 200.0, 1000.0)
+"""Requests a second, of all arms."""
 RAMP: Final = (0.05, 0.25, 0.95)
 REQUESTS: Final = 90_000
 SLOWER: Final = 2.0
 MEASURED: Final = 30_000
 """By the champion alone, before the rollout."""
 
-_LARGEST_BATCH: Final = 32
-_BASE_S: Final = 0.002
-_EACH_S: Final = 0.0005
-
-
-class Served(NamedTuple):
-    """What the worker took for each request's batch, how large that was, and how busy it was.
-
-    ``latency_s`` is how long each request took, the wait in the queue included.
-    """
-
-    service_s: FloatArray
-    batch_size: npt.NDArray[np.int64]
-    latency_s: FloatArray
-    busy: float
+_TAKES_S: Final = 0.004
+_COLD: Final = 0.6
+"""By so much of its time a worker is slower that was not asked for long; measured: 0.5 to 0.6."""
+_COOLS_S: Final = 0.01
+_CONTROL: Final = 2
 
 
 def rows(runs: int, progress: Callable[[str], None]) -> list[Figure]:
-    """Simulate good releases at several utilisations, and slower ones to see that it shows."""
+    """Simulate good releases at several rates, and slower ones to see that it shows."""
     figures = []
-    for utilisation in UTILISATIONS:
-        rate = arrivals_per_s(utilisation)
-        ramp = f"ramp 5-25-95, {utilisation:.0%} utilised"
+    for per_s in RATES:
+        ramp = f"ramp 5-25-95, {per_s:g} requests a second"
         for what, slowdown, goal, count in (
             (f"good, {ramp}", 1.0, 1.0, runs),
             (f"{SLOWER:g} x as slow, {ramp}", SLOWER, None, max(2, runs // 5)),
         ):
             progress(what)
             hits = [
-                is_rolled_back(rng, per_s=rate, slowdown=slowdown)
+                is_rolled_back(rng, per_s=per_s, slowdown=slowdown)
                 for rng in generators(what, count)
             ]
             figures.append(share(what, hits, goal=goal))
@@ -63,74 +51,51 @@ def rows(runs: int, progress: Callable[[str], None]) -> list[Figure]:
 
 def is_rolled_back(rng: np.random.Generator, *, per_s: float, slowdown: float) -> bool:
     """Measure the champion, then go through the ramp."""
-    before = serve(rng, arrivals(rng, MEASURED, per_s=per_s))
-    times = ServiceTimes.measured(before.service_s, before.batch_size)
+    arrived = arrivals(rng, MEASURED, per_s=per_s)
+    before = service_s(rng, arrived, np.zeros(MEASURED))
+    times = ServiceTimes.measured(before, np.ones(MEASURED, dtype=np.int64))
+
     weights = np.repeat(RAMP, REQUESTS // len(RAMP))
     arrived = arrivals(rng, len(weights), per_s=per_s)
     on_candidate = rng.random(len(weights)) < weights
-    slower = np.empty((4, len(weights)), dtype=np.bool_)
-    latency_s = np.empty(len(weights))
-    for is_candidate, factor in ((True, slowdown), (False, 1.0)):
-        arm = on_candidate == is_candidate
-        served = serve(rng, arrived[arm], slowdown=factor)
-        slower[:, arm] = times.slower(served.service_s, served.batch_size)
-        latency_s[arm] = served.latency_s
-    sample = LatencySample()
-    slower &= np.array(
-        [
-            sample.takes(assigned_at_s=at_s, latency_s=took_s)
-            for at_s, took_s in zip(arrived.tolist(), latency_s.tolist(), strict=True)
-        ]
-    )
+    timed = timed_of(arrived)
+    # The busier arm's are timed by a worker of its own.
+    workers = np.where(timed & (on_candidate == (weights > 0.5)), _CONTROL, on_candidate)
+    took_s = service_s(rng, arrived, workers) * np.where(on_candidate, slowdown, 1.0)
+    slower = times.slower(took_s, np.ones(len(took_s), dtype=np.int64)) & timed
+
     evidence = no_evidence().after(_trials(on_candidate, weights, slower))
     latency = {at.stream: at for at in evidence.against(RULES.alpha)}[Stream.LATENCY]
     return latency.is_sufficient
 
 
-def serve(rng: np.random.Generator, arrived: FloatArray, *, slowdown: float = 1.0) -> Served:
-    """Serve requests by one worker, in batches of what queued, with times that scatter."""
-    times = arrived.tolist()
-    scatter = rng.lognormal(0, 0.25, len(times)) * np.where(rng.random(len(times)) < 0.02, 4, 1)
-    spread = (slowdown * scatter).tolist()
-    durations: list[float] = []
-    sizes: list[int] = []
-    ends: list[float] = []
-    free = busy = 0.0
-    begin = 0
-    while begin < len(times):
-        start = max(free, times[begin])
-        end = begin + 1
-        last = min(len(times), begin + _LARGEST_BATCH)
-        while end < last and times[end] <= start:
-            end += 1
-        took = (_BASE_S + _EACH_S * (end - begin)) * spread[begin]
-        durations.append(took)
-        sizes.append(end - begin)
-        ends.append(start + took)
-        free, busy, begin = start + took, busy + took, end
-    batch = np.array(sizes)
-    answered = np.repeat(ends, batch)
-    return Served(
-        np.repeat(durations, batch), np.repeat(batch, batch), answered - arrived, busy / free
-    )
+def timed_of(arrived: FloatArray) -> BoolArray:
+    """Choose as the gateway does, where answers take next to nothing."""
+    timing = Timing()
+    timed = np.zeros(len(arrived), dtype=np.bool_)
+    for at, now in enumerate(arrived.tolist()):
+        if timing.is_due(now):
+            timing.take(now)
+            timing.returned(now)
+            timed[at] = True
+    return timed
+
+
+def service_s(rng: np.random.Generator, arrived: FloatArray, workers: FloatArray) -> FloatArray:
+    """Draw how long requests take of which each goes to one of several workers."""
+    count = len(arrived)
+    scatter = rng.lognormal(0, 0.25, count) * np.where(rng.random(count) < 0.02, 4, 1)
+    idle_s = np.zeros(count)
+    for worker in np.unique(workers):
+        own = workers == worker
+        idle_s[own] = np.diff(arrived[own], prepend=0.0)
+    took_s: FloatArray = _TAKES_S * scatter * (1 + _COLD * (1 - np.exp(-idle_s / _COOLS_S)))
+    return took_s
 
 
 def arrivals(rng: np.random.Generator, count: int, *, per_s: float) -> FloatArray:
     """Let requests come at random, independently of each other."""
     return np.cumsum(rng.exponential(1 / per_s, count))
-
-
-def arrivals_per_s(utilisation: float) -> float:
-    """Find how many requests a second keep one worker that busy."""
-    low, high = 1.0, 1 / _EACH_S
-    for _ in range(14):
-        middle = (low + high) / 2
-        rng = generators("utilisation", 1)[0]
-        if serve(rng, arrivals(rng, 20_000, per_s=middle)).busy < utilisation:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _trials(on_candidate: BoolArray, rho: FloatArray, slower: BoolArray) -> Trials:

@@ -19,12 +19,12 @@ from typing import Any
 import httpx
 import pytest
 from tests.bundles import ABundle
-from tests.gateways import TOKEN, WAITS, AGateway, a_release, answer_of
+from tests.gateways import TOKEN, WAITS, AGateway, a_release, answer_of, control_workers
 from tests.processes import is_alive, wait_until, written_pid
 from tests.stations import AStation, a_station, an_order, command
 
 import triune
-from triune.domain.traffic import unit_id
+from triune.domain.traffic import Arm, arm_of, unit_id
 
 SHIFT = 100.0
 
@@ -67,6 +67,7 @@ def test_it_starts_without_a_release_and_says_so(station: AStation) -> None:
     assert standing["routing"]["token"] == {"term": 0, "number": 0}
     assert standing["routing"]["champion"] is None
     assert standing["releases"] == []
+    assert standing["control"] is None
     assert standing["cursor"] == 0
     assert standing["breaker"] is None
     assert station.announcement == {
@@ -314,6 +315,7 @@ def test_an_older_order_is_refused_and_an_equal_one_changes_nothing(
     station.run(champion, candidate)
     order = an_order(champion, candidate, number=5, weight_pct=50)
     station.follow(order)
+    wait_until(lambda: station.standing()["control"]["state"] == "ready")
     before = station.standing()
 
     older = station.apply(an_order(champion, number=4))
@@ -768,3 +770,100 @@ def switches(pid: int) -> int:
         for line in (task / "status").read_text().splitlines()
         if line.startswith("voluntary_ctxt_switches")
     )
+
+
+# Requests that are timed
+
+
+def timed_by_control(station: AStation, release: ABundle) -> list[dict[str, Any]]:
+    """Ask until requests of a release were timed, and list what was logged of these."""
+
+    def timed() -> list[dict[str, Any]]:
+        return [
+            each
+            for each in station.gateway.outcomes()
+            if each.get("timed") and each["release"] == release.release
+        ]
+
+    def is_timed() -> bool:
+        station.gateway.ask_all([1.0] * 20)
+        return len(timed()) >= 3
+
+    wait_until(is_timed)
+    return timed()
+
+
+@pytest.mark.parametrize(("weight_pct", "busier"), [(5.0, "champion"), (95.0, "candidate")])
+def test_who_has_most_of_the_traffic_is_timed_by_a_worker_of_its_own(
+    station: AStation, champion: ABundle, candidate: ABundle, weight_pct: float, busier: str
+) -> None:
+    station.run(champion, candidate)
+    release = champion if busier == "champion" else candidate
+
+    station.follow(an_order(champion, candidate, weight_pct=weight_pct))
+    logged = timed_by_control(station, release)
+
+    control = station.standing()["control"]
+    assert control["release"] == release.release
+    (worker,) = control_workers(station.gateway.admin)
+    assert worker not in station.gateway.workers_of(release.release)
+    assert {each.get("batch_size", 1) for each in logged} == {1}
+    assert len(station.gateway.workers) == 3
+
+    station.follow(an_order(champion, candidate, weight_pct=0, number=2))
+
+    assert station.standing()["control"] is None
+    wait_until(lambda: not is_alive(worker))
+    assert len(station.gateway.workers) == 2
+
+
+def test_no_client_sees_the_worker_die_that_times_the_champion(
+    station: AStation, tmp_path: Path, candidate: ABundle
+) -> None:
+    waiting = a_release(tmp_path / "release")
+    station.run(waiting, candidate)
+    station.follow(an_order(waiting, candidate, weight_pct=5))
+    timed_by_control(station, waiting)
+    (worker,) = control_workers(station.gateway.admin)
+
+    key = next(
+        key
+        for key in map(str, count())
+        if arm_of(unit_id(key, salt="r1"), weight=0.05) is Arm.CHAMPION
+    )
+    with ThreadPoolExecutor(1) as client:
+        # As often as it takes until it is timed.
+        while True:
+            (tmp_path / "waiting").unlink(missing_ok=True)
+            answer = client.submit(station.gateway.predict, WAITS, x_triune_key=key)
+            asked = written_pid(tmp_path / "waiting")
+            if asked == worker:
+                break
+            (tmp_path / "go").touch()
+            answer.result()
+            (tmp_path / "go").unlink()
+        (tmp_path / "waiting").unlink()
+        os.kill(worker, signal.SIGKILL)
+        assert written_pid(tmp_path / "waiting") in station.gateway.workers_of(waiting.release)
+        (tmp_path / "go").touch()
+
+        assert answer.result().status_code == 200
+
+    logged = station.gateway.outcomes()
+    assert not any(each.get("failure") for each in logged)
+    (last,) = [each for each in logged if each["number"] == max(e["number"] for e in logged)]
+    assert not last.get("timed")
+    timed_by_control(station, waiting)
+    assert control_workers(station.gateway.admin) != [worker]
+
+
+def test_without_a_candidate_that_shares_the_traffic_the_champions_worker_times_itself(
+    station: AStation, champion: ABundle, candidate: ABundle
+) -> None:
+    station.run(champion, candidate)
+    station.follow(an_order(champion, candidate, weight_pct=0))
+
+    timed_by_control(station, champion)
+
+    assert station.standing()["control"] is None
+    assert len(station.gateway.workers) == 2

@@ -1,6 +1,7 @@
 """A release's queue before a real worker: who is given up, and when."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,38 @@ def test_whoever_asks_is_told_once(tmp_path: Path, is_early: bool) -> None:
     asyncio.run(ask())
 
     assert len(told) == 1
+
+
+def test_a_request_that_is_alone_makes_a_batch_by_itself(tmp_path: Path) -> None:
+    release = a_release(tmp_path / "release")
+    sizes: dict[int, int] = {}
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        queue = ReleaseQueue(Launch(bundle=release.folder, release=release.release), timeout_s=30)
+        await queue.open()
+        try:
+            done = asyncio.Event()
+
+            def note(x: int, answer: Answer) -> None:
+                sizes[x] = answer.batch_size
+                if len(sizes) == 6:
+                    done.set()
+
+            queue.submit(b'{"x": %d}' % WAITS, deadline=loop.time() + 30, done=partial(note, 0))
+            await asyncio.to_thread(wait_until, (tmp_path / "waiting").exists)
+            for x in range(1, 6):
+                queue.submit(
+                    b'{"x": %d}' % x,
+                    deadline=loop.time() + 30,
+                    done=partial(note, x),
+                    is_alone=x == 3,
+                )
+            (tmp_path / "go").touch()
+            await done.wait()
+        finally:
+            await queue.close()
+
+    asyncio.run(ask())
+
+    assert sizes == {0: 1, 1: 2, 2: 2, 3: 1, 4: 2, 5: 2}

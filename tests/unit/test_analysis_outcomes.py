@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triune.domain.outcomes import Answer, LatencySample, Outcome, Request, outcomes_of, settle
+from triune.domain.outcomes import Answer, Outcome, Request, outcomes_of, settle
 from triune.domain.traffic import Arm, Incident, Units, arm_of, unit_id
 from triune.stats.sequential.latency import ServiceTimes
 
@@ -31,6 +31,7 @@ def a_request(
         unit=unit,
         assigned_at_s=at_s,
         answer=answer,
+        is_timed=True,
     )
 
 
@@ -44,7 +45,6 @@ def outcomes(
         requests,
         units=units or Units(),
         times=times,
-        sample=LatencySample(),
         p99_s=p99_s,
     )
 
@@ -169,29 +169,10 @@ def test_a_request_without_an_answer_is_refused() -> None:
         outcomes(a_request(7, answer=None))
 
 
-def test_of_requests_that_were_answered_together_the_time_of_one_is_compared() -> None:
+def test_only_of_requests_that_are_timed_the_time_is_compared() -> None:
     slow = Answer(failed=False, latency_s=0.4, service_s=3.0, batch_size=1)
-    together = [a_request(number, answer=slow) for number in (1, 2, 3)]
+    timed, other = a_request(1, answer=slow), a_request(2, answer=slow)
 
-    seen = outcomes(*together, times=measured_times())
+    seen = outcomes(timed, replace(other, is_timed=False), times=measured_times())
 
-    assert [bool(each.incidents) for each in seen] == [True, False, False]
-
-
-def test_the_next_time_is_compared_once_the_one_before_is_answered() -> None:
-    sample = LatencySample()
-
-    taken = [
-        sample.takes(assigned_at_s=at_s, latency_s=0.1)
-        for at_s in (10.0, 10.01, 10.09, 10.1, 10.15, 10.3)
-    ]
-
-    assert taken == [True, False, False, True, False, True]
-    assert not sample.takes(assigned_at_s=10.39, latency_s=0.0)
-
-
-def test_a_clock_that_was_set_back_does_not_end_the_comparison() -> None:
-    sample = LatencySample()
-    sample.takes(assigned_at_s=1e6, latency_s=0.1)
-
-    assert sample.takes(assigned_at_s=10.0, latency_s=0.1)
+    assert [bool(each.incidents) for each in seen] == [True, False]

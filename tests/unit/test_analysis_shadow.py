@@ -5,7 +5,7 @@ import pytest
 from tests.rollouts import NOON
 
 from triune.domain.analysis import Analysis, AnalysisCode, Moment, RolloutEvidence, analyse
-from triune.domain.outcomes import Answer, LatencySample, Pair, discordances_of
+from triune.domain.outcomes import Answer, Pair, discordances_of
 from triune.domain.rules import AnalysisRules, StepRules
 from triune.domain.traffic import Units, unit_id
 from triune.domain.verdict import Verdict
@@ -22,6 +22,7 @@ def a_pair(number: int, *, candidate: Answer, champion: Answer, key: str | None 
         assigned_at_s=NOON + number / 100,
         champion=champion,
         candidate=candidate,
+        is_timed=True,
     )
 
 
@@ -30,10 +31,10 @@ def an_answer(*, failed: bool = False, service_s: float = 0.005) -> Answer:
 
 
 def judged(pairs: list[Pair], *, portion: int = 97) -> Analysis:
-    units, sample = Units(), LatencySample()
+    units = Units()
     evidence = RolloutEvidence.new(RULES)
     for at in range(0, len(pairs), portion):
-        found = discordances_of(pairs[at : at + portion], units=units, times=TIMES, sample=sample)
+        found = discordances_of(pairs[at : at + portion], units=units, times=TIMES)
         evidence = evidence.after_pairs(found)
     now_s = NOON + len(pairs) / 100
     moment = Moment(now_s=now_s, step_began_at_s=NOON, telemetry_at_s=now_s)

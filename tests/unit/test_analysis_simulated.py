@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triune.domain.analysis import Moment, RolloutEvidence, analyse
-from triune.domain.outcomes import Answer, LatencySample, Request, outcomes_of
+from triune.domain.outcomes import Answer, Request, outcomes_of
 from triune.domain.rules import AnalysisRules, StepRules
 from triune.domain.traffic import Units, arm_of, unit_id
 from triune.domain.verdict import Verdict
@@ -42,11 +42,7 @@ def roll_out(
                     answer=BAD if rng.random() < rate else GOOD,
                 )
             )
-        evidence = evidence.after(
-            outcomes_of(
-                requests, units=units, times=None, sample=LatencySample(), p99_s=rules.p99_s
-            )
-        )
+        evidence = evidence.after(outcomes_of(requests, units=units, times=None, p99_s=rules.p99_s))
     moment = Moment(now_s=float(number), step_began_at_s=0.0, telemetry_at_s=float(number))
     return analyse(evidence, rules=rules, step=StepRules(weight=0.95), moment=moment).verdict
 

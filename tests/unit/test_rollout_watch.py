@@ -47,6 +47,7 @@ def a_request(
         unit=unit,
         assigned_at_s=NOON + number / 100,
         answer=answer,
+        is_timed=True,
     )
 
 

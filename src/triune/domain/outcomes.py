@@ -15,9 +15,6 @@ SLOWER: Final = (
 )
 """Than each of the champion's quantiles, from the lowest."""
 
-SLOT_S: Final = 0.02
-LONGEST_S: Final = 120.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -55,6 +52,9 @@ class Request:
         The id of its unit, None where it has no routing key and is its own.
     answer
         None as long as there is none.
+    is_timed
+        Whether it is one of those whose service times are compared: it was chosen before its arm
+        was looked at, and travelled alone.
     """
 
     number: int
@@ -64,6 +64,7 @@ class Request:
     unit: bytes | None
     assigned_at_s: float
     answer: Answer | None
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Pair:
     assigned_at_s: float
     champion: Answer
     candidate: Answer
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,28 +131,6 @@ class Outcome:
     assigned_at_s: float
 
 
-class LatencySample:
-    """Chooses whose service time is compared: one request after the other, never two of a batch.
-
-    Requests of one batch took the same time, and one slow batch would count as many. So the next is
-    taken that was assigned once the one before was answered, and not sooner than `SLOT_S` later.
-    That says nothing of its arm, which is as likely as ever to be the candidate; taking one request
-    of each batch would, as an arm with little traffic has more batches for its share.
-    """
-
-    def __init__(self, *, not_before_s: float = 0.0) -> None:
-        self.not_before_s = not_before_s
-
-    def takes(self, *, assigned_at_s: float, latency_s: float) -> bool:
-        """Tell whether a request is taken; to be asked in the order of assignment."""
-        # Further ahead than any answer takes: the clock was set back.
-        is_lost = self.not_before_s - assigned_at_s > LONGEST_S
-        if assigned_at_s < self.not_before_s and not is_lost:
-            return False
-        self.not_before_s = assigned_at_s + max(SLOT_S, latency_s)
-        return True
-
-
 def settle(
     requests: Iterable[Request], *, now_s: float, timeout_s: float
 ) -> tuple[tuple[Request, ...], tuple[Request, ...]]:
@@ -173,7 +153,6 @@ def outcomes_of(
     *,
     units: Units,
     times: ServiceTimes | None,
-    sample: LatencySample,
     p99_s: float | None,
 ) -> tuple[Outcome, ...]:
     """Say of settled requests what they are to the analysis.
@@ -183,9 +162,8 @@ def outcomes_of(
     units
         Remembers them: to be called once for each request, in the order of assignment.
     times
-        The champion's, frozen before the rollout; without them nothing counts as slow.
-    sample
-        Remembers whose times were compared; only these count as slow.
+        The champion's, frozen before the rollout; without them nothing counts as slow, and
+        otherwise only requests that are timed.
     p99_s
         The objective for the p99 of what clients wait, if there is one.
 
@@ -194,24 +172,18 @@ def outcomes_of(
     ValueError
         A request has no answer, or is on an arm that its unit is not assigned to.
     """
-    return tuple(
-        _outcome(request, units=units, times=times, sample=sample, p99_s=p99_s)
-        for request in requests
-    )
+    return tuple(_outcome(request, units=units, times=times, p99_s=p99_s) for request in requests)
 
 
 def discordances_of(
-    pairs: Iterable[Pair], *, units: Units, times: ServiceTimes | None, sample: LatencySample
+    pairs: Iterable[Pair], *, units: Units, times: ServiceTimes | None
 ) -> tuple[Discordance, ...]:
     """Say of pairs what they are to the analysis; all is remembered as in `outcomes_of`."""
-    return tuple(_discordance(pair, units=units, times=times, sample=sample) for pair in pairs)
+    return tuple(_discordance(pair, units=units, times=times) for pair in pairs)
 
 
-def _discordance(
-    pair: Pair, *, units: Units, times: ServiceTimes | None, sample: LatencySample
-) -> Discordance:
-    longer_s = max(pair.champion.latency_s, pair.candidate.latency_s)
-    if not sample.takes(assigned_at_s=pair.assigned_at_s, latency_s=longer_s):
+def _discordance(pair: Pair, *, units: Units, times: ServiceTimes | None) -> Discordance:
+    if not pair.is_timed:
         times = None
     candidate, champion = _incidents(pair.candidate, times), _incidents(pair.champion, times)
     is_first, apart = True, candidate ^ champion
@@ -234,13 +206,12 @@ def _outcome(
     *,
     units: Units,
     times: ServiceTimes | None,
-    sample: LatencySample,
     p99_s: float | None,
 ) -> Outcome:
     answer = request.answer
     if answer is None:
         raise ValueError(f"request {request.number} has no answer; settle the requests first")
-    if not sample.takes(assigned_at_s=request.assigned_at_s, latency_s=answer.latency_s):
+    if not request.is_timed:
         times = None
     rho, is_first, incidents = request.weight, True, _incidents(answer, times)
     if request.unit is not None:

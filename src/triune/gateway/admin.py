@@ -156,6 +156,7 @@ class AdminApp:
             "candidate_deadline_s": router.candidate_deadline_s,
             "breaker": None if tripped is None else write_tripped(tripped),
             "releases": self._fleet.document(),
+            "control": self._fleet.control_document(),
             "cursor": self._log.cursor,
             "started": self._started,
         }

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -45,10 +45,14 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staffing:
-    """How many workers each release has, and how many bytes each may allocate (None: any)."""
+    """How many workers each release has, and how many bytes each may allocate (None: any).
+
+    With ``has_control`` two releases that share the traffic are compared by how long they take.
+    """
 
     replicas: int = 1
     memory_bytes: int | None = None
+    has_control: bool = False
 
 
 class RunningRelease:
@@ -209,6 +213,8 @@ class Fleet:
         self._on_ready: Callable[[], None] = lambda: None
         self._running: dict[str, RunningRelease] = {}
         self._leaving: list[RunningRelease] = []
+        self._control: RunningRelease | None = None
+        self._former_controls: set[RunningRelease] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -219,6 +225,19 @@ class Fleet:
             for release, running in self._running.items()
             if running.queue is not None
         }
+
+    @property
+    def has_control(self) -> bool:
+        """Tell whether releases that share the traffic are compared by how long they take."""
+        return self._staffing.has_control
+
+    @property
+    def control(self) -> ReleaseQueue | None:
+        """The worker that `keep_control` keeps, once it is ready."""
+        control = self._control
+        if control is None or control.state is not ReleaseState.READY:
+            return None
+        return control.queue
 
     @property
     def served(self) -> tuple[Served, ...]:
@@ -245,6 +264,8 @@ class Fleet:
             running = self._running.get(release)
             if running is not None:
                 running.list_again(served)
+                if self._control is not None and self._control.served.release == release:
+                    self._control.list_again(served)
                 continue
             _log.info("release %s is started", short(release))
             self._running[release] = RunningRelease(
@@ -252,6 +273,29 @@ class Fleet:
                 self._staffing,
                 is_needed=lambda release=release: self._is_needed(release),  # type: ignore[misc]
                 on_ready=self._on_ready,
+            )
+
+    def keep_control(self, release: str | None) -> None:
+        """Keep one more worker of a release, for requests that are timed; None: of no release.
+
+        A worker that is asked hundreds of times a second is faster than one that is asked ten
+        times: the processor remembers it. So the release that has most of the traffic is timed by
+        a worker that is asked as seldom as the other's.
+        """
+        current = None if self._control is None else self._control.served.release
+        if release == current or not self.has_control:
+            return
+        if self._control is not None:
+            self._former_controls.add(self._control)
+            self._do(self._dismiss_control(self._control))
+            self._control = None
+        running = None if release is None else self._running.get(release)
+        if running is not None:
+            self._control = RunningRelease(
+                running.served,
+                replace(self._staffing, replicas=1),
+                is_needed=lambda: True,
+                on_ready=lambda: None,
             )
 
     async def started(self) -> None:
@@ -269,19 +313,28 @@ class Fleet:
         everyone = (*self._running.values(), *self._leaving)
         return [running.document() for running in everyone]
 
+    def control_document(self) -> Json:
+        """Say how the worker for timed requests stands, if there is one."""
+        return None if self._control is None else self._control.document()
+
     async def close(self) -> None:
         """End all workers."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        everyone = (*self._running.values(), *self._leaving)
+        controls = [self._control] if self._control is not None else []
+        everyone = (*self._running.values(), *self._leaving, *controls, *self._former_controls)
         await asyncio.gather(*(running.stop(drains=False) for running in everyone))
 
     async def _dismiss(self, leaving: RunningRelease) -> None:
         await leaving.stop(drains=True)
         self._leaving.remove(leaving)
         _log.info("release %s is stopped", short(leaving.served.release))
+
+    async def _dismiss_control(self, leaving: RunningRelease) -> None:
+        await leaving.stop(drains=True)
+        self._former_controls.discard(leaving)
 
     def _do(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

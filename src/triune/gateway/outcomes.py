@@ -53,6 +53,8 @@ class Entry(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
         How long the worker took for the batch that carried the request, where one was answered.
     latency_s
         How long the client waited.
+    timed
+        Whether it is one of those whose service times are compared (`gateway.timing`).
     """
 
     number: int
@@ -73,6 +75,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     batch_size: int = 1
     batch_class: int = 1
     latency_s: float | None = None
+    timed: bool = False
 
 
 class Gap(msgspec.Struct, kw_only=True, tag_field="kind", tag="gap"):
@@ -108,6 +111,7 @@ class Pair(
     champion_batch_size: int = 1
     candidate_batch_size: int = 1
     is_same: bool = False
+    timed: bool = False
 
 
 class _Place(msgspec.Struct):

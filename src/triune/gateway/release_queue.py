@@ -44,13 +44,17 @@ Done = Callable[[Answer], None]
 
 
 class Job:
-    """A request in the queue, or with a worker; whoever asked is told once what became of it."""
+    """A request in the queue, or with a worker; whoever asked is told once what became of it.
 
-    __slots__ = ("_done", "body", "deadline")
+    One that ``is_alone`` makes a batch by itself.
+    """
 
-    def __init__(self, body: bytes, deadline: float, done: Done) -> None:
+    __slots__ = ("_done", "body", "deadline", "is_alone")
+
+    def __init__(self, body: bytes, deadline: float, done: Done, *, is_alone: bool) -> None:
         self.body = body
         self.deadline = deadline
+        self.is_alone = is_alone
         self._done: Done | None = done
 
     @property
@@ -150,12 +154,13 @@ class ReleaseQueue:
                 timer.cancel()
         await asyncio.gather(*(replica.close() for replica in self._replicas))
 
-    def submit(self, body: bytes, *, deadline: float, done: Done) -> None:
+    def submit(self, body: bytes, *, deadline: float, done: Done, is_alone: bool = False) -> None:
         """Queue a request; ``done`` is called once, by the monotonic ``deadline`` at the latest.
 
-        That may be before this returns, where no worker can take it.
+        That may be before this returns, where no worker can take it. One that ``is_alone`` is put
+        into no batch with others.
         """
-        job = Job(body, deadline, done)
+        job = Job(body, deadline, done, is_alone=is_alone)
         if not self.is_ready:
             job.settle(_failed(503, Failure.AWAY, "the release's worker is being started again"))
         elif (
@@ -217,13 +222,15 @@ class ReleaseQueue:
         waiting, size = self._waiting, 0
         while waiting and len(jobs) < count:
             length = len(waiting[0].body)
-            if jobs and size + length > MAX_BATCH_BYTES:
+            if jobs and (waiting[0].is_alone or size + length > MAX_BATCH_BYTES):
                 break
             job = waiting.popleft()
             self._waiting_bytes -= length
             if not job.is_settled:
                 jobs.append(job)
                 size += length
+                if job.is_alone:
+                    break
         return jobs
 
     def _hand(self, replica: Replica, jobs: list[Job]) -> None:

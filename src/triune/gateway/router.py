@@ -20,6 +20,7 @@ from triune.gateway.lots import Lots
 from triune.gateway.outcomes import Entry, OutcomeLog, Pair
 from triune.gateway.release_queue import Answer, ReleaseQueue
 from triune.gateway.tally import PINNED, Latencies, Tally, batch_class
+from triune.gateway.timing import Timing
 
 SHORTEST_DEADLINE_S: Final = 0.1
 PATIENCE: Final = 4
@@ -61,6 +62,13 @@ class _Plan(NamedTuple):
         return self.champion is not None or not needs_champion
 
     @property
+    def busier(self) -> ReleaseQueue | None:
+        """Who has more of the traffic, where two share it."""
+        if self.champion is None or self.candidate is None or not 0 < self.weight < 1:
+            return None
+        return self.champion if self.weight <= 0.5 else self.candidate
+
+    @property
     def is_whole(self) -> bool:
         """Tell whether both arms are there that were ordered."""
         arms = (
@@ -95,6 +103,7 @@ class Router:
         self.on_trip: Callable[[], None] = lambda: None
         self._fleet = fleet
         self._pin_token = pin_token
+        self.timing = Timing() if fleet.has_control else None
         self._tripped: Breaker | None = None
         self._plan = self._plan_for(NOTHING_ORDERED)
         fleet.report_to(is_needed=self.names, on_ready=self.complete)
@@ -165,7 +174,7 @@ class Router:
             self.tally.champion = Latencies()
         self.breaker = LocalBreaker()
         self._tripped = None
-        self._plan = self._plan_for(routing)
+        self._follow(self._plan_for(routing))
         _log.info("follows order %s: %s", routing.token, _sentence(routing))
 
     def resume(self, routing: Routing, tripped: Breaker | None = None) -> None:
@@ -174,12 +183,12 @@ class Router:
         Until its candidate is ready the champion has all requests: nobody can be blamed yet.
         """
         self._tripped = tripped
-        self._plan = self._plan_for(routing)
+        self._follow(self._plan_for(routing))
 
     def complete(self) -> None:
         """Follow the last order further, as a release has become ready."""
         if not self._plan.is_whole:
-            self._plan = self._plan_for(self._plan.routing)
+            self._follow(self._plan_for(self._plan.routing))
             if self._plan.is_whole:
                 _log.info("follows order %s again", self._plan.routing.token)
 
@@ -217,7 +226,7 @@ class Router:
             requests=self.breaker.requests,
             failures=self.breaker.failures,
         )
-        self._plan = plan._replace(weight=0.0)
+        self._follow(plan._replace(weight=0.0))
         _log.warning(
             "%d of %d requests failed on the candidate: the champion has all of them until a "
             "newer order",
@@ -247,7 +256,30 @@ class Router:
             failed = "failed" if pair.candidate_failure else "different"
             self.tally.shadowed(release, "same" if pair.is_same else failed)
 
-        queue.submit(body, deadline=monotonic() + queue.timeout_s, done=done)
+        deadline = monotonic() + queue.timeout_s
+        queue.submit(body, deadline=deadline, done=done, is_alone=entry.timed)
+
+    def timed_by(self, plan: "_Plan", arm: ReleaseQueue, now: float) -> ReleaseQueue | None:
+        """Say who answers a request of an arm that is due to be timed; None where it cannot be.
+
+        Where two share the traffic, either's requests are timed by a worker that is asked seldom.
+        """
+        timing, busier = self.timing, plan.busier
+        assert timing is not None
+        if busier is not None:
+            control = self._fleet.control
+            # After a step it may still be the other's.
+            if control is None or control.release != busier.release:
+                return None
+            if arm is busier:
+                arm = control
+        timing.take(now)
+        return arm
+
+    def _follow(self, plan: "_Plan") -> None:
+        self._plan = plan
+        busier = plan.busier
+        self._fleet.keep_control(None if busier is None else busier.release)
 
     def _require_ready(self, routing: Routing) -> None:
         """Refuse an order that names somebody who cannot be asked.
@@ -340,6 +372,7 @@ class _Trip:
         "_refused",
         "_router",
         "_started",
+        "_timed_by",
         "_unit",
     )
 
@@ -363,6 +396,9 @@ class _Trip:
         queue = plan.candidate if is_candidate else plan.champion
         assert queue is not None
         self._queue = queue
+        self._timed_by = None
+        if router.timing is not None and router.timing.is_due(self._started):
+            self._timed_by = router.timed_by(plan, queue, self._started)
         self._entry = Entry(
             number=router.log.next_number(),
             token=plan.token,
@@ -374,6 +410,7 @@ class _Trip:
             is_first=is_first,
             assigned_at_s=time(),
             unit=None if self._unit is None else self._unit.hex(),
+            timed=self._timed_by is not None,
         )
         router.log.open(self._entry)
         for each in plan.queues:
@@ -381,19 +418,37 @@ class _Trip:
 
     def start(self) -> None:
         """Ask the arm."""
-        if self._entry.arm == _CHAMPION:
-            self._ask_champion(self._champion_answered)
+        plan, patience_s, done = self._plan, self._plan.timeout_s, self._champion_answered
+        if self._entry.arm == _CANDIDATE and plan.champion is None:
+            done = self._candidate_answered_alone
+        elif self._entry.arm == _CANDIDATE:
+            patience_s, done = self._router.candidate_deadline(plan), self._candidate_answered
+        deadline = self._started + patience_s
+        if self._timed_by is None:
+            self._queue.submit(self._exchange.body, deadline=deadline, done=done)
             return
-        router, plan = self._router, self._plan
-        candidate = plan.candidate
-        assert candidate is not None
-        is_alone = plan.champion is None
-        patience_s = plan.timeout_s if is_alone else router.candidate_deadline(plan)
-        candidate.submit(
-            self._exchange.body,
-            deadline=self._started + patience_s,
-            done=self._candidate_answered_alone if is_alone else self._candidate_answered,
-        )
+
+        def timed(answer: Answer) -> None:
+            self._note_timed(answer)
+            if answer.failure is Failure.DIED and self._may_ask_again:
+                self._entry.timed = False
+                self._queue.submit(self._exchange.body, deadline=deadline, done=done)
+            else:
+                done(answer)
+
+        self._timed_by.submit(self._exchange.body, deadline=deadline, done=timed, is_alone=True)
+
+    @property
+    def _may_ask_again(self) -> bool:
+        """Tell whether the champion has another worker than the one that timed it."""
+        return self._entry.arm == _CHAMPION and self._timed_by is not self._queue
+
+    def _note_timed(self, answer: Answer) -> None:
+        timing = self._router.timing
+        assert timing is not None
+        # Where one has all traffic, all of it waits for the worker.
+        held_up_s = 0.0 if self._plan.busier is not None else answer.service_s or 0.0
+        timing.returned(monotonic(), held_up_s=held_up_s)
 
     def _ask_champion(self, done: Callable[[Answer], None]) -> None:
         champion = self._plan.champion
@@ -526,6 +581,7 @@ def _pair(entry: Entry, release: str, *, champion: Answer, candidate: Answer) ->
         champion_batch_size=champion.batch_size,
         candidate_batch_size=candidate.batch_size,
         is_same=(candidate.status, candidate.body) == (champion.status, champion.body),
+        timed=entry.timed,
     )
 
 

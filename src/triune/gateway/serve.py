@@ -159,7 +159,9 @@ def stand(station: Station) -> None:
             admin=folder / ADMIN_SOCKET,
             outcomes=folder / OUTCOMES,
             state=folder / STATE,
-            staffing=Staffing(replicas=station.replicas, memory_bytes=station.memory_bytes),
+            staffing=Staffing(
+                replicas=station.replicas, memory_bytes=station.memory_bytes, has_control=True
+            ),
             pin_token=station.pin_token,
             first=read_state(folder / STATE),
             waits=False,

@@ -63,6 +63,7 @@ class _Entry(msgspec.Struct):
     service_s: float | None = None
     batch_size: int = 1
     latency_s: float | None = None
+    timed: bool = False
 
 
 class _Pair(msgspec.Struct):
@@ -77,6 +78,7 @@ class _Pair(msgspec.Struct):
     candidate_service_s: float | None = None
     champion_batch_size: int = 1
     candidate_batch_size: int = 1
+    timed: bool = False
 
 
 class _Log(msgspec.Struct):
@@ -410,6 +412,7 @@ def _logged(entry: _Entry) -> Logged:
         unit=None if entry.unit is None else bytes.fromhex(entry.unit),
         assigned_at_s=entry.assigned_at_s,
         answer=answer,
+        is_timed=entry.timed,
     )
 
 
@@ -430,4 +433,5 @@ def _logged_pair(pair: _Pair) -> LoggedPair:
             service_s=pair.candidate_service_s,
             batch_size=pair.candidate_batch_size,
         ),
+        is_timed=pair.timed,
     )

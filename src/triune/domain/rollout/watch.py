@@ -15,7 +15,6 @@ from triune.domain.analysis import Analysis, Moment, RolloutEvidence, analyse
 from triune.domain.canonical import Json
 from triune.domain.outcomes import (
     Answer,
-    LatencySample,
     Pair,
     Request,
     discordances_of,
@@ -47,6 +46,8 @@ class Logged:
         Of the order in force at its assignment.
     answer
         None as long as there is none.
+    is_timed
+        Whether it was chosen to have its service time compared.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Logged:
     unit: bytes | None
     assigned_at_s: float
     answer: Answer | None
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class LoggedPair:
     assigned_at_s: float
     champion: Answer
     candidate: Answer
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +111,8 @@ class Watch:
         self._evidence: RolloutEvidence | None = None
         self._units = Units()
         self._times: ServiceTimes | None = None
-        self._sample = LatencySample()
         self._champion: str | None = None
-        self._measured: deque[tuple[float, int]] = deque(maxlen=MOST_TIMES)
+        self._measured: deque[float] = deque(maxlen=MOST_TIMES)
         self._waiting: tuple[Logged, ...] = ()
         self._looked_at_s: float | None = None
         self._lasted_s = 0.0
@@ -215,10 +217,9 @@ class Watch:
             "units": self._units.to_json(),
             "times": msgspec.to_builtins(self._times),
             "champion": self._champion,
-            "measured": [list(each) for each in self._measured],
+            "measured": list(self._measured),
             "waiting": [msgspec.to_builtins(each) for each in self._waiting],
             "base": self._base,
-            "sampled_until_s": self._sample.not_before_s,
             "looked_at_s": self._looked_at_s,
             "lasted_s": self._lasted_s,
         }
@@ -241,10 +242,9 @@ class Watch:
         watch._units = Units.from_json(document["units"])
         watch._times = msgspec.convert(document["times"], ServiceTimes | None)
         watch._champion = document["champion"]
-        watch._measured.extend((float(time), int(size)) for time, size in document["measured"])
+        watch._measured.extend(float(each) for each in document["measured"])
         watch._waiting = tuple(msgspec.convert(each, Logged) for each in document["waiting"])
         watch._base = document["base"]
-        watch._sample = LatencySample(not_before_s=float(document["sampled_until_s"]))
         watch._looked_at_s = document["looked_at_s"]
         watch._lasted_s = float(document["lasted_s"])
         return watch
@@ -263,7 +263,7 @@ class Watch:
         self._waiting = ()
 
     def _learn(self, settled: Iterable[Logged], champion: str | None) -> None:
-        """Remember how long the champion's worker took, until that is frozen."""
+        """Remember how long the champion's worker took for one request, until that is frozen."""
         if champion != self._champion:
             self._champion = champion
             self._measured.clear()
@@ -271,13 +271,16 @@ class Watch:
             return
         for each in settled:
             answer = each.answer
-            if each.release == champion and answer is not None and answer.service_s is not None:
-                self._measured.append((answer.service_s, answer.batch_size))
+            if each.release != champion or answer is None or answer.service_s is None:
+                continue
+            # As those travel that are compared.
+            if answer.batch_size == 1:
+                self._measured.append(answer.service_s)
 
     def _freeze(self) -> None:
         if self._times is None and len(self._measured) >= FEWEST_TIMES:
-            times, sizes = zip(*self._measured, strict=True)
-            self._times = ServiceTimes.measured(times, sizes)
+            times = list(self._measured)
+            self._times = ServiceTimes.measured(times, [1] * len(times))
 
     def _compare(self, pairs: Sequence[LoggedPair]) -> None:
         assert self._evidence is not None
@@ -288,12 +291,12 @@ class Watch:
                     assigned_at_s=each.assigned_at_s,
                     champion=each.champion,
                     candidate=each.candidate,
+                    is_timed=each.is_timed,
                 )
                 for each in pairs
             ),
             units=self._units,
             times=self._times,
-            sample=self._sample,
         )
         self._evidence = self._evidence.after_pairs(compared)
 
@@ -313,7 +316,6 @@ class Watch:
             judged,
             units=self._units,
             times=self._times,
-            sample=self._sample,
             p99_s=rules.p99_s,
         )
         self._evidence = self._evidence.after(outcomes)
@@ -333,4 +335,5 @@ class Watch:
             unit=each.unit,
             assigned_at_s=each.assigned_at_s,
             answer=each.answer,
+            is_timed=each.is_timed,
         )
