@@ -1,7 +1,7 @@
 """The composition root: joins a project's settings and the adapters into a context."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -267,9 +267,9 @@ def _data_engine(limit: str | None, scratch: Scratch | None = None) -> DataEngin
         from triune.adapters.data.session import Workspace  # noqa: PLC0415 - as said above
 
         workspace = Workspace(memory_limit=limit)
-        return DuckDbEngine(
-            workspace=replace(workspace, folder=scratch.folder) if scratch else workspace
-        )
+        if scratch is not None:
+            workspace = replace(workspace, folder=lambda: nullcontext(scratch.shared()))
+        return DuckDbEngine(workspace=workspace)
 
     return cast("DataEngine", _Deferred(make))
 

@@ -99,3 +99,35 @@ def test_folders_that_were_made_read_only_are_gone_too(tmp_path: Path) -> None:
 
     assert told == "it could not be written to\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_shared_is_made_once_and_lasts_until_it_is_closed(tmp_path: Path) -> None:
+    scratch = LockedScratch(tmp_path)
+
+    folder = scratch.shared()
+    (folder / "file").write_text("content")
+    with scratch.folder() as other:
+        assert other != folder
+    assert scratch.shared() == folder
+
+    scratch.close()
+    assert list(tmp_path.iterdir()) == []
+    assert scratch.shared() != folder
+    scratch.close()
+
+
+def test_what_a_killed_process_shared_is_swept(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from triune.adapters.scratch import LockedScratch\n"
+        "LockedScratch(Path(sys.argv[1])).shared()\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    left = len(list(tmp_path.iterdir()))
+    LockedScratch(tmp_path).sweep()
+
+    assert left == 2
+    assert list(tmp_path.iterdir()) == []

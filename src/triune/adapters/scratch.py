@@ -4,8 +4,9 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 
 from triune.adapters.whole_folders import remove_folder
 from triune.domain.errors import StoreError
@@ -21,6 +22,9 @@ class LockedScratch:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._guard = Lock()
+        self._lasting = ExitStack()
+        self._shared: Path | None = None
 
     @contextmanager
     def folder(self, *, label: str = "") -> Iterator[Path]:
@@ -34,6 +38,19 @@ class LockedScratch:
             remove_folder(folder)
             lock.unlink(missing_ok=True)
             os.close(descriptor)
+
+    def shared(self) -> Path:
+        """Give the one folder that lasts until `close`, made when it is first asked for."""
+        with self._guard:
+            if self._shared is None:
+                self._shared = self._lasting.enter_context(self.folder())
+            return self._shared
+
+    def close(self) -> None:
+        """Remove the folder that lasts."""
+        with self._guard:
+            self._lasting.close()
+            self._shared = None
 
     def in_use(self) -> frozenset[str]:
         """List the labels of the folders of live processes."""

@@ -31,7 +31,7 @@ from triune.ports import (
 class Context:
     """One project and its ports; ``root`` is the folder of its ``triune.yaml``.
 
-    As a context manager it closes the ledger at the end.
+    As a context manager it closes the ledger at the end, and removes what it was passing.
     """
 
     root: Path
@@ -61,6 +61,7 @@ class Context:
         trace: TracebackType | None,
     ) -> None:
         self.ledger.close()
+        self.scratch.close()
 
 
 def timestamp(moment: datetime) -> str:

@@ -82,6 +82,12 @@ class Scratch(Protocol):
     def folder(self, *, label: str = "") -> AbstractContextManager[Path]:
         """Make an empty folder, removed at the end; ``label`` says what it is in use for."""
 
+    def shared(self) -> Path:
+        """Give the one folder that lasts until `close`, made when it is first asked for."""
+
+    def close(self) -> None:
+        """Remove the folder that lasts."""
+
     def in_use(self) -> frozenset[str]:
         """List the labels of the folders of live processes."""
 

@@ -227,8 +227,7 @@ def _typed(values: Values, column: Column) -> Values:
 
 def _unreadable(files: Sequence[Path], links: Sequence[str], message: str) -> DatasetError:
     told = _ADVICE.sub("", _KIND.sub("", message))
-    # The last one first, as the first one's name is the beginning of others'.
-    linked = [(link, str(path)) for link, path in zip(links, files, strict=True)][::-1]
+    linked = [(link, str(path)) for link, path in zip(links, files, strict=True)]
     named = next((pair for pair in linked if pair[0] in message), None)
     where = named[1] if named else ", ".join(str(path) for path in files)
     if named:

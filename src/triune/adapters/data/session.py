@@ -3,15 +3,19 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
 
+from triune.domain.canonical import sha256
+
 _MAGIC: Final = re.compile(r"[*?\[]")
+_SESSIONS: Final = count()
 
 
 @contextmanager
@@ -24,8 +28,9 @@ def _passing_folder() -> Iterator[Path]:
 class Workspace:
     """Where DuckDB puts what does not fit in memory, and how much of that it may hold.
 
-    ``folder`` makes a folder that is removed at the end. ``memory_limit`` (as ``400MB``) is what
-    may be held before it is spilled; by default that is most of what the machine has.
+    ``folder`` gives a folder that somebody removes, at the end or later. ``memory_limit`` (as
+    ``400MB``) is what may be held before it is spilled; by default that is most of what the
+    machine has.
     """
 
     folder: Callable[[], AbstractContextManager[Path]] = _passing_folder
@@ -54,13 +59,11 @@ def open_session(
     """Open a database that can read ``files`` and nothing else."""
     with workspace.folder() as folder:
         # Linked to: a path may hold what SQL cannot say, such as bytes that are no UTF-8.
-        links = tuple(f"{folder.absolute()}/{number}" for number in range(len(files)))
-        for link, path in zip(links, files, strict=True):
-            Path(link).symlink_to(path.absolute())
+        links = tuple(_link(path, folder.absolute()) for path in files)
         names = tuple(_as_pattern(link) for link in links)
         config: dict[str, str | bool | int | float | list[str]] = {
             # What does not fit in memory is spilled; by default that is into the working folder.
-            "temp_directory": f"{folder.absolute()}/spill",
+            "temp_directory": f"{folder.absolute()}/spill-{next(_SESSIONS)}",
             "threads": len(os.sched_getaffinity(0)),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -78,6 +81,15 @@ def open_session(
             database.execute("SET disabled_optimizers = 'statistics_propagation'")
             database.execute("SET lock_configuration = true")
             yield Session(database=database, names=names, links=links)
+
+
+def _link(path: Path, folder: Path) -> str:
+    """Make a link to a file, unless the session before this one did."""
+    target = path.absolute()
+    link = folder / sha256(os.fsencode(target))
+    with suppress(FileExistsError):
+        link.symlink_to(target)
+    return str(link)
 
 
 def as_text(text: str) -> str:
