@@ -51,7 +51,7 @@ class LocalInstallation:
 
     def versions(self) -> dict[str, str]:
         """List installed packages: normalised name to version."""
-        return {name: found.version for name, found in sorted(self._installed.items())}
+        return dict(self._versions)
 
     def needed(
         self,
@@ -77,7 +77,7 @@ class LocalInstallation:
             distribution for name in names for distribution in self._providers.get(name, ())
         }
         needed = self._closure(imported | (self._installed.keys() & set(also)))
-        return {name: self._installed[name].version for name in sorted(needed)}
+        return {name: self._versions[name] for name in sorted(needed)}
 
     def packages_of(self, modules: Collection[str]) -> frozenset[str]:
         """Name the packages that top-level modules come from; shared modules tell of none."""
@@ -105,11 +105,17 @@ class LocalInstallation:
     def _installed(self) -> dict[str, metadata.Distribution]:
         found: dict[str, metadata.Distribution] = {}
         for distribution in metadata.distributions():
+            read = distribution.metadata
             # An interrupted installation leaves folders without metadata behind.
-            if "Name" in distribution.metadata:
+            if "Name" in read:
                 # The first on the path is the one that Python imports.
-                found.setdefault(normalise_name(distribution.metadata["Name"]), distribution)
+                found.setdefault(normalise_name(read["Name"]), distribution)
         return found
+
+    @cached_property
+    def _versions(self) -> dict[str, str]:
+        # To read a version takes reading all metadata of a package.
+        return {name: found.version for name, found in sorted(self._installed.items())}
 
     @cached_property
     def _providers(self) -> dict[str, frozenset[str]]:
