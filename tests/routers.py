@@ -52,6 +52,7 @@ class ARouter:
     states: dict[str, State] = field(default_factory=dict)
     is_away: bool = False
     tells_nothing: bool = False
+    lost: int = 0
     breaker: Breaker | None = None
     routing: Routing = NOTHING_ORDERED
     orders: list[Routing] = field(default_factory=list)
@@ -104,6 +105,8 @@ class ARouter:
     def apply(self, routing: Routing) -> None:
         if routing.token <= self.routing.token and routing != self.routing:
             raise TrafficError("the order is older than the one in force")
+        if routing != self.routing:
+            self.breaker = None
         self.routing = routing
         self.orders.append(routing)
 
@@ -119,6 +122,7 @@ class ARouter:
             settled=entries,
             open=(),
             is_complete=len(entries) < _LONGEST_READ,
+            lost=self.lost,
         )
 
     def serve(self, requests: int, *, candidate_fails: bool = False) -> None:

@@ -645,12 +645,14 @@ def test_a_champion_that_cannot_start_after_a_kill_is_tried_until_it_can(
     away = release.folder.rename(tmp_path / "away")
 
     gateway = station.start()
-    wait_until(lambda: station.listed()[release.release]["reason"])
+    wait_until(lambda: station.state_of(release) == "failed")
+    reason = station.listed()[release.release]["reason"]
     refused = gateway.predict(1.0)
     applied = station.standing()["applied"]
     away.rename(release.folder)
     wait_until(lambda: gateway.predict(1.0).status_code == 200)
 
+    assert "No such file" in reason
     assert refused.status_code == 503
     assert "is being started" in refused.json()["detail"]
     assert applied["token"] == {"term": 0, "number": 0}

@@ -1,6 +1,7 @@
 """`triune up` and `down`, and commands that meet a controller, or none."""
 
 import os
+import pty
 import resource
 import signal
 import socket
@@ -128,6 +129,27 @@ def test_a_controller_in_the_foreground_ends_when_told_and_the_traffic_goes_on(
         assert release_of(live) == live.releases["one"]
 
 
+def watch_in_a_terminal(live: ALive, rollout: str) -> tuple[str, int]:
+    """Watch until all is drawn, press Ctrl-C, and say what was drawn and how it ended."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        watching = subprocess.Popen(
+            [sys.executable, "-m", "triune.cli", "rollout", "watch", rollout],
+            cwd=live.folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "COLUMNS": "200", "LINES": "50"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        drawn = b""
+        while b"CONTINUE" not in drawn:
+            drawn += terminal.read(4096)
+        watching.send_signal(signal.SIGINT)
+        return drawn.decode(), watching.wait(timeout=60)
+
+
 def test_a_rollout_is_paused_resumed_watched_and_aborted_while_it_runs(tmp_path: Path) -> None:
     releases = {"one": "good", "two": "good"}
     with a_live_project(tmp_path, releases, min_requests=1_000_000) as live:
@@ -142,6 +164,8 @@ def test_a_rollout_is_paused_resumed_watched_and_aborted_while_it_runs(tmp_path:
             resumed = live.tell("rollout", "resume", rollout.id)
             watched = triune(live.folder, "rollout", "watch", rollout.id, "--once")
             seen = live.tell("rollout", "watch", rollout.id, "--once")
+            drawn, left = watch_in_a_terminal(live, rollout.id)
+            after = live.rollout().status
             aborted = live.tell("rollout", "abort", rollout.id)
             wait_until(live.is_followed)
             late = live.tell("rollout", "resume", rollout.id)
@@ -149,6 +173,13 @@ def test_a_rollout_is_paused_resumed_watched_and_aborted_while_it_runs(tmp_path:
         assert status is Status.PAUSED
         assert watched.returncode == 3
         assert "step 1 of 3, 5 %" in watched.stdout
+        assert "to roll back: " in watched.stdout
+        assert "deadline in" in watched.stdout
+        assert seen["outlook"]["lasted_s"] > 0
+        assert "[5 %]  25 %  100 %" in drawn
+        assert "to roll back: latency" in drawn
+        assert left == 130
+        assert after is Status.RUNNING
         assert seen["analysis"]["requests"] > 0
         assert {each["arm"] for each in seen["arms"]} == {"champion", "candidate"}
         assert aborted["rollout"]["status"] == "cancelled"

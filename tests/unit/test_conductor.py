@@ -13,7 +13,7 @@ from triune.adapters.memory import MemoryLedger
 from triune.bootstrap import open_project
 from triune.domain.analysis import AnalysisCode
 from triune.domain.errors import LedgerError
-from triune.domain.rollout.routing import NOTHING_ORDERED
+from triune.domain.rollout.routing import NOTHING_ORDERED, Breaker
 from triune.domain.rollout.state import Rollout, RolloutCode, Status
 from triune.domain.verdict import Verdict
 from triune.operations.approvals import approve, find_rollout, pause, resume
@@ -249,6 +249,51 @@ def test_where_nothing_can_be_recorded_a_bad_release_loses_its_traffic_and_it_is
     assert (protected.candidate, protected.split.candidate) == (None, 0)
     assert trying.rollout.status is Status.ROLLED_BACK
     assert trying.router.routing == trying.rollout.routing == protected
+
+
+def test_what_a_traffic_process_took_back_by_itself_is_recorded_as_soon_as_that_can_be(
+    trying: AController,
+) -> None:
+    sound, before = trying.context, trying.router.routing
+    trying.context = replace(
+        sound, ledger=failing_to_write(sound.ledger, LedgerError("the disk is full"))
+    )
+    trying.start()
+    trying.router.breaker = Breaker(rollout=trying.rollout.id, requests=20, failures=19)
+    with pytest.raises(LedgerError):
+        trying.tick()
+    remembered = trying.router.breaker, trying.router.routing
+    trying.context = sound
+    trying.start()
+
+    trying.tick()
+
+    assert remembered == (Breaker(rollout=trying.rollout.id, requests=20, failures=19), before)
+    assert trying.rollout.status is Status.ROLLED_BACK
+    assert trying.rollout.reason.code == RolloutCode.LOCAL_BREAKER
+    assert trying.router.breaker is None
+
+
+def test_evidence_that_cannot_be_read_is_told_of_and_begins_anew(trying: AController) -> None:
+    trying.tick()
+    trying.conductor.close()
+    trying.memory.kept["production"]["units"] = "damaged"
+    trying.start()
+
+    trying.tick()
+    trying.tick()
+
+    (told,) = [each for each in trying.said if "evidence so far is lost" in each]
+    assert told.startswith("production: ")
+
+
+def test_outcomes_that_were_lost_before_they_were_read_are_told_of(trying: AController) -> None:
+    trying.tick()
+    trying.router.lost = 1234
+
+    trying.tick()
+
+    assert "production: 1,234 outcomes were no longer kept" in trying.said[-1]
 
 
 def test_where_nothing_can_be_recorded_a_good_release_stays_where_it_is(

@@ -263,7 +263,7 @@ def slow_on_the_candidate(rollout: Rollout, *, first: int, count: int) -> list[L
     return [replace(each, answer=slow) if each.release == CANDIDATE else each for each in requests]
 
 
-@pytest.mark.parametrize("measured", [0, FEWEST_TIMES - 600, FEWEST_TIMES])
+@pytest.mark.parametrize("measured", [0, FEWEST_TIMES - 250, FEWEST_TIMES])
 def test_the_champions_times_are_frozen_once_there_are_enough(
     rollout: Rollout, measured: int
 ) -> None:
@@ -272,10 +272,31 @@ def test_the_champions_times_are_frozen_once_there_are_enough(
     take_in(watch, idle, [a_request(at + 1, rollout, weight=0.0) for at in range(measured)])
 
     take_in(watch, rollout, slow_on_the_candidate(rollout, first=measured + 1, count=1))
-    take_in(watch, rollout, slow_on_the_candidate(rollout, first=measured + 2, count=500))
+    take_in(watch, rollout, slow_on_the_candidate(rollout, first=measured + 2, count=200))
 
     latency = known(watch).rollback.latency
     assert (latency.ln_peak > 0) == (measured == FEWEST_TIMES)
+
+
+@pytest.mark.parametrize("is_one_reading", [True, False])
+def test_what_was_assigned_before_the_times_are_frozen_is_not_compared_with_them(
+    rollout: Rollout, is_one_reading: bool
+) -> None:
+    early = slow_on_the_candidate(rollout, first=1, count=100)
+    alone = [a_request(101 + at, rollout, weight=0.0) for at in range(FEWEST_TIMES)]
+    late = slow_on_the_candidate(rollout, first=101 + FEWEST_TIMES, count=100)
+    watch = Watch()
+
+    if is_one_reading:
+        take_in(watch, rollout, [*early, *alone])
+    else:
+        take_in(watch, rollout, early)
+        take_in(watch, rollout, alone)
+    before = known(watch).rollback.latency.ln_peak
+    take_in(watch, rollout, late)
+
+    assert before == 0
+    assert known(watch).rollback.latency.ln_peak > 0
 
 
 def test_the_times_of_a_champion_that_is_none_any_more_are_forgotten(rollout: Rollout) -> None:

@@ -11,17 +11,20 @@ from triune.domain.errors import StoreError
 
 
 class FileWatchMemory:
-    """A folder with a folder for each environment; a damaged file counts as none."""
+    """A folder with a folder for each environment."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def find(self, environment: str) -> Json | None:
         """Find what was kept last."""
+        path = self._path(environment)
         try:
-            return json.loads(self._path(environment).read_bytes())
-        except (OSError, ValueError):
+            return json.loads(path.read_bytes())
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"cannot read {path}: {error}; remove it, or restore it") from error
 
     def keep(self, environment: str, watch: Json) -> None:
         """Keep it, whole or not at all."""

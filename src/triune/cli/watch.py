@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from math import exp
 from pathlib import Path
 from time import monotonic, sleep
@@ -116,11 +117,18 @@ def _line(observed: "Observed", rollout: "Rollout") -> str:
     analysis = _analysis(observed, rollout)
     if analysis is None:
         return f"{', '.join(parts)}; {rollout.reason.code}: {rollout.reason.message}"
-    parts += [
-        f"{arm['arm']} {arm['failures']:,} of {arm['first_requests']:,} failed"
-        for arm in _arms(observed)
-    ]
-    return f"{', '.join(parts)}; {analysis.reason.code}: {analysis.reason.message}"
+    for arm in _arms(observed):
+        low, high = arm["interval"]
+        parts.append(
+            f"{arm['arm']} {arm['failures']:,} of {arm['first_requests']:,} failed "
+            f"[{low:.2%}, {high:.2%}]"
+        )
+    nearest = max(analysis.streams, key=lambda stream: stream.ln_peak - stream.ln_threshold)
+    return (
+        f"{', '.join(parts)}; to roll back: {nearest.stream.replace('_', ' ')} "
+        f"{_figure(nearest.ln_peak)} of {_figure(nearest.ln_threshold)}; "
+        f"{_needed(observed, rollout)}; {analysis.reason.code}: {analysis.reason.message}"
+    )
 
 
 def _picture(observed: "Observed", rollout: "Rollout") -> Any:
@@ -176,16 +184,21 @@ def _picture(observed: "Observed", rollout: "Rollout") -> Any:
 
 
 def _needed(observed: "Observed", rollout: "Rollout") -> str:
-    analysis = _analysis(observed, rollout)
-    assert analysis is not None
-    lasted_s = max(observed.now_s - rollout.step_began_at_s, 1e-9)
-    parts = [f"at this step for {lasted_s:,.0f} s"]
-    if analysis.requests_needed is not None and analysis.requests_needed > 0:
-        parts.append(f"about {analysis.requests_needed:,} more requests")
-        if analysis.requests:
-            seconds = analysis.requests_needed * lasted_s / analysis.requests
-            parts.append(f"that is {seconds:,.0f} s at the rate seen")
+    outlook = _outlook(observed, rollout)
+    parts = [f"at this step for {outlook.lasted_s:,.0f} s of at least {outlook.least_s:,.0f}"]
+    if outlook.requests is not None:
+        parts.append(f"needs about {outlook.requests:,} more requests")
+    if outlook.seconds is not None:
+        parts.append(f"{outlook.seconds:,.0f} s at the rate seen")
+    left_s = outlook.deadline_s
+    parts.append(f"deadline in {left_s:,.0f} s" if left_s > 0 else "its deadline has passed")
     return ", ".join(parts)
+
+
+def _outlook(observed: "Observed", rollout: "Rollout") -> Any:
+    from triune.operations.outlook import outlook_of
+
+    return outlook_of(rollout, _analysis(observed, rollout), lasted_s=observed.lasted_s)
 
 
 def _arms(observed: "Observed") -> list[dict[str, Any]]:
@@ -253,6 +266,7 @@ def _document(observed: "Observed", rollout: "Rollout") -> dict[str, Any]:
         },
         "arms": _arms(observed) if analysis is not None else [],
         "analysis": analysis.to_json() if analysis is not None else None,
+        "outlook": asdict(_outlook(observed, rollout)) if analysis is not None else None,
     }
 
 

@@ -77,7 +77,7 @@ class RunningRelease:
         self._is_needed = is_needed
         self._on_ready = on_ready
         self._queue: ReleaseQueue | None = None
-        self._is_up = self._is_stopping = False
+        self._is_up = self._is_stopping = self._is_pausing = False
         self._pause_s = FIRST_PAUSE_S
         self._not_before = 0.0
         self._first_try = asyncio.Event()
@@ -95,7 +95,7 @@ class RunningRelease:
             return ReleaseState.STOPPING
         if self._is_up and self._queue is not None and self._queue.is_ready:
             return ReleaseState.READY
-        if self._starting.done() and not self._is_up:
+        if not self._is_up and (self._starting.done() or self._is_pausing):
             return ReleaseState.FAILED
         return ReleaseState.STARTING
 
@@ -119,7 +119,7 @@ class RunningRelease:
         self.served = served
         if self._queue is not None:
             self._queue.move(served.bundle)
-        if self.state is ReleaseState.FAILED:
+        if self._starting.done() and not self._is_up:
             self._starting = asyncio.create_task(self._start())
 
     async def started(self) -> None:
@@ -152,6 +152,7 @@ class RunningRelease:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(max(0.0, self._not_before - loop.time()))
+            self._is_pausing = False
             try:
                 await self._try()
             except (TriuneError, OSError, ValueError) as fault:
@@ -170,6 +171,7 @@ class RunningRelease:
                 return
             if not self._is_needed():
                 return
+            self._is_pausing = True
 
     async def _try(self) -> None:
         manifest = _read_manifest(self.served)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from triune.domain.analysis import Analysis, RolloutEvidence
+from triune.domain.errors import StoreError
 from triune.domain.manifest import CLIENT_TIMEOUT_S
 from triune.domain.project import EnvironmentSpec
 from triune.domain.rollout.convergence import Traffic
@@ -30,6 +31,8 @@ class Observed:
         None where no candidate is tried.
     lasted_s
         For how long the present step was watched while it was in force.
+    remarks
+        What somebody should know of how it was observed, each told once.
     """
 
     now_s: float
@@ -39,6 +42,7 @@ class Observed:
     analysis: Analysis | None
     evidence: RolloutEvidence | None
     lasted_s: float
+    remarks: tuple[str, ...] = ()
 
 
 class Observer:
@@ -59,7 +63,8 @@ class Observer:
         self._environment = environment
         self._router = router
         self._memory = memory
-        self._watch = _recall(memory, environment.name)
+        self._remarks: list[str] = []
+        self._watch = self._recall()
         self._version = -1
         self._standing: Standing | None = None
 
@@ -75,6 +80,7 @@ class Observer:
             self._read(standing, rollout, now_s)
             self._watch.follow(rollout, rules)
         self._watch.pass_time(rollout, now_s)
+        remarks, self._remarks = tuple(self._remarks), []
         return Observed(
             now_s=now_s,
             standing=standing,
@@ -83,6 +89,7 @@ class Observer:
             analysis=None if rollout is None else self._watch.analyse(rollout, rules, now_s=now_s),
             evidence=self._watch.evidence,
             lasted_s=self._watch.lasted_s,
+            remarks=remarks,
         )
 
     def standing(self) -> Standing:
@@ -104,8 +111,22 @@ class Observer:
         """
         self._memory.keep(self._environment.name, self._watch.to_json())
 
+    def _recall(self) -> Watch:
+        """Go on from what was kept; from nothing where it is damaged: that costs evidence alone."""
+        try:
+            found = self._memory.find(self._environment.name)
+            return Watch() if found is None else Watch.from_json(found)
+        except (StoreError, KeyError, TypeError, ValueError) as error:
+            self._remarks.append(f"the evidence so far is lost and begins anew: {error}")
+            return Watch()
+
     def _read(self, standing: Standing, rollout: Rollout | None, now_s: float) -> None:
         while (reading := self._router.read(after=self._watch.cursor)) is not None:
+            if self._watch.cursor and reading.lost:
+                self._remarks.append(
+                    f"{reading.lost:,} outcomes were no longer kept when they were to be read, "
+                    "and count for neither release"
+                )
             self._watch.take_in(
                 reading,
                 rollout=rollout,
@@ -116,12 +137,3 @@ class Observer:
             )
             if reading.is_complete:
                 return
-
-
-def _recall(memory: WatchMemory, environment: str) -> Watch:
-    """Go on from what was kept; from nothing where that is damaged, which costs evidence alone."""
-    found = memory.find(environment)
-    try:
-        return Watch() if found is None else Watch.from_json(found)
-    except (KeyError, TypeError, ValueError):
-        return Watch()

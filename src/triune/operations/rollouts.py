@@ -85,6 +85,8 @@ class Conductor:
             what this one left undone.
         """
         observed = self._observer.look()
+        for remark in observed.remarks:
+            self._report(f"{self._name}: {remark}")
         if observed.traffic is None:
             self._router.start()
         move = self._decide(observed)
@@ -153,6 +155,9 @@ class Conductor:
         """
         routing = move.rollout.routing
         if traffic is None or move.rollout.status is not Status.ROLLED_BACK:
+            return
+        # It went back by itself, and forgets that with the next order.
+        if traffic.breaker is not None:
             return
         if routing.token > traffic.routing.token:
             self._router.apply(routing)

@@ -104,7 +104,13 @@ class WatchMemory(Protocol):
     """Keeps what a controller knows of an environment's traffic."""
 
     def find(self, environment: str) -> Json | None:
-        """Find what was kept last; None where there is nothing, or it is damaged."""
+        """Find what was kept last; None where there is nothing.
+
+        Raises
+        ------
+        StoreError
+            It cannot be read, or is damaged.
+        """
 
     def keep(self, environment: str, watch: Json) -> None:
         """Keep it, whole or not at all.

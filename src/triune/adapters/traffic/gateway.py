@@ -69,6 +69,7 @@ class _Entry(msgspec.Struct):
 class _Pair(msgspec.Struct):
     """What is read of a request that both arms were sent."""
 
+    number: int
     rollout: str
     assigned_at_s: float
     unit: str | None = None
@@ -84,6 +85,7 @@ class _Pair(msgspec.Struct):
 class _Log(msgspec.Struct):
     outcomes: list[msgspec.Raw]
     next: int
+    lost: int
     open: list[_Entry]
 
 
@@ -244,6 +246,7 @@ class GatewayRouter:
             ),
             open=tuple(_logged(each) for each in log.open),
             is_complete=len(log.outcomes) < AT_ONCE,
+            lost=log.lost,
         )
 
     def _is_child_left(self) -> bool:
@@ -418,6 +421,7 @@ def _logged(entry: _Entry) -> Logged:
 
 def _logged_pair(pair: _Pair) -> LoggedPair:
     return LoggedPair(
+        number=pair.number,
         rollout=pair.rollout,
         unit=None if pair.unit is None else bytes.fromhex(pair.unit),
         assigned_at_s=pair.assigned_at_s,

@@ -27,8 +27,9 @@ from triune.domain.rules import AnalysisRules
 from triune.domain.traffic import Arm, Units
 from triune.stats.sequential.latency import ServiceTimes
 
-FEWEST_TIMES: Final = 2_000
-"""Of the champion's service times that its quantiles are frozen from: twenty beyond its p99."""
+FEWEST_TIMES: Final = 400
+"""Of the champion's service times that its quantiles are frozen from: twenty beyond its p95. Of its
+p99 there are as many in two thousand; a champion that has served for longer has them."""
 MOST_TIMES: Final = 20_000
 LONGEST_LOOK_S: Final = 30.0
 """What lies between two looks counts for so long at most: nobody watched, or a clock was set."""
@@ -66,6 +67,7 @@ class Logged:
 class LoggedPair:
     """A request of a shadow step, as the traffic process tells of it."""
 
+    number: int
     rollout: str
     unit: bytes | None
     assigned_at_s: float
@@ -88,6 +90,8 @@ class Reading:
         Requests that the champion answered and the candidate was sent a copy of.
     is_complete
         Whether all was read.
+    lost
+        How many outcomes after the cursor that was read from are no longer kept.
     """
 
     cursor: int
@@ -95,13 +99,14 @@ class Reading:
     open: tuple[Logged, ...]
     is_complete: bool
     pairs: tuple[LoggedPair, ...] = ()
+    lost: int = 0
 
 
 class Watch:
     """Follows one environment, rollout after rollout.
 
-    Before a rollout it learns how long the champion takes. These times are frozen as soon as there
-    are enough of them, before anything is compared with them.
+    Before a rollout it learns how long the champion takes. These times are frozen as it begins, or
+    as soon as there are enough of them; what was assigned by then is not compared with them.
     """
 
     def __init__(self) -> None:
@@ -111,6 +116,7 @@ class Watch:
         self._evidence: RolloutEvidence | None = None
         self._units = Units()
         self._times: ServiceTimes | None = None
+        self._timed_after = 0
         self._champion: str | None = None
         self._measured: deque[float] = deque(maxlen=MOST_TIMES)
         self._waiting: tuple[Logged, ...] = ()
@@ -216,6 +222,7 @@ class Watch:
             "evidence": self._evidence and self._evidence.to_json(),
             "units": self._units.to_json(),
             "times": msgspec.to_builtins(self._times),
+            "timed_after": self._timed_after,
             "champion": self._champion,
             "measured": list(self._measured),
             "waiting": [msgspec.to_builtins(each) for each in self._waiting],
@@ -241,6 +248,7 @@ class Watch:
         watch._evidence = None if evidence is None else RolloutEvidence.from_json(evidence)
         watch._units = Units.from_json(document["units"])
         watch._times = msgspec.convert(document["times"], ServiceTimes | None)
+        watch._timed_after = int(document["timed_after"])
         watch._champion = document["champion"]
         watch._measured.extend(float(each) for each in document["measured"])
         watch._waiting = tuple(msgspec.convert(each, Logged) for each in document["waiting"])
@@ -252,6 +260,7 @@ class Watch:
     def _leave(self) -> None:
         if self._rollout is not None:
             self._rollout, self._evidence, self._times = None, None, None
+            self._timed_after = 0
             self._units, self._waiting = Units(), ()
             self._lasted_s = 0.0
 
@@ -274,8 +283,14 @@ class Watch:
             if each.release != champion or answer is None or answer.service_s is None:
                 continue
             # As those travel that are compared.
-            if answer.batch_size == 1:
-                self._measured.append(answer.service_s)
+            if answer.batch_size != 1:
+                continue
+            self._measured.append(answer.service_s)
+            if self._rollout is not None:
+                self._timed_after = max(self._timed_after, self._base + each.number)
+                self._freeze()
+                if self._times is not None:
+                    return
 
     def _freeze(self) -> None:
         if self._times is None and len(self._measured) >= FEWEST_TIMES:
@@ -291,7 +306,7 @@ class Watch:
                     assigned_at_s=each.assigned_at_s,
                     champion=each.champion,
                     candidate=each.candidate,
-                    is_timed=each.is_timed,
+                    is_timed=each.is_timed and self._base + each.number > self._timed_after,
                 )
                 for each in pairs
             ),
@@ -327,13 +342,14 @@ class Watch:
     def _request(self, each: Logged, rollout: Rollout) -> Request:
         # What was assigned before the present step's order belongs to the step before.
         is_present = each.token >= rollout.token
+        number = self._base + each.number
         return Request(
-            number=self._base + each.number,
+            number=number,
             step=rollout.step if is_present else rollout.step - 1,
             weight=each.weight,
             arm=each.arm,
             unit=each.unit,
             assigned_at_s=each.assigned_at_s,
             answer=each.answer,
-            is_timed=each.is_timed,
+            is_timed=each.is_timed and number > self._timed_after,
         )
