@@ -299,6 +299,21 @@ def test_what_was_assigned_before_the_times_are_frozen_is_not_compared_with_them
     assert known(watch).rollback.latency.ln_peak > 0
 
 
+def test_under_load_the_times_of_larger_batches_are_what_is_compared_with(rollout: Rollout) -> None:
+    idle = replace(rollout, status=Status.REJECTED)
+    together = Answer(failed=False, latency_s=0.01, service_s=0.004, batch_size=5)
+    watch = Watch()
+    take_in(
+        watch,
+        idle,
+        [a_request(at + 1, rollout, weight=0.0, answer=together) for at in range(FEWEST_TIMES)],
+    )
+
+    take_in(watch, rollout, slow_on_the_candidate(rollout, first=FEWEST_TIMES + 1, count=100))
+
+    assert known(watch).rollback.latency.ln_peak > 0
+
+
 def test_the_times_of_a_champion_that_is_none_any_more_are_forgotten(rollout: Rollout) -> None:
     idle = replace(rollout, status=Status.REJECTED)
     watch = Watch()
@@ -308,7 +323,7 @@ def test_the_times_of_a_champion_that_is_none_any_more_are_forgotten(rollout: Ro
         empty, rollout=None, champion="d" * 64, rules=RULES, now_s=NOON, timeout_s=TIMEOUT_S
     )
 
-    assert watch.to_json()["measured"] == []
+    assert (watch.to_json()["alone"], watch.to_json()["together"]) == ([], [])
 
 
 def test_what_is_no_watch_is_refused() -> None:

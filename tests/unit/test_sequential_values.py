@@ -368,3 +368,13 @@ def some_trials(
 
 def sufficient(evidence: RollbackEvidence) -> dict[Stream, bool]:
     return {at.stream: at.is_sufficient for at in evidence.against(0.01)}
+
+
+def test_a_class_that_lacks_a_quantile_has_that_of_the_next_larger_one() -> None:
+    none = (None, None, None, None)
+    times = ServiceTimes(by_class=((0.1, None, None, None), none, (0.2, 0.3, 0.4, None), none))
+
+    filled = times.filled()
+
+    larger = (0.2, 0.3, 0.4, None)
+    assert filled.by_class == ((0.1, 0.3, 0.4, None), larger, larger, none)

@@ -9,7 +9,7 @@ likely as any to go to the candidate.
 from typing import Final
 
 SLOT_S: Final = 0.02
-BUSY_SHARE: Final = 0.1
+BUSY_SHARE: Final = 0.05
 """Of its time a worker that all others wait for may spend on requests that travel alone."""
 
 

@@ -31,6 +31,8 @@ FEWEST_TIMES: Final = 400
 """Of the champion's service times that its quantiles are frozen from: twenty beyond its p95. Of its
 p99 there are as many in two thousand; a champion that has served for longer has them."""
 MOST_TIMES: Final = 20_000
+"""Of requests that travelled alone, as those do that are compared."""
+MOST_TIMES_TOGETHER: Final = 2_000
 LONGEST_LOOK_S: Final = 30.0
 """What lies between two looks counts for so long at most: nobody watched, or a clock was set."""
 
@@ -118,7 +120,8 @@ class Watch:
         self._times: ServiceTimes | None = None
         self._timed_after = 0
         self._champion: str | None = None
-        self._measured: deque[float] = deque(maxlen=MOST_TIMES)
+        self._alone: deque[float] = deque(maxlen=MOST_TIMES)
+        self._together: deque[tuple[float, int]] = deque(maxlen=MOST_TIMES_TOGETHER)
         self._waiting: tuple[Logged, ...] = ()
         self._looked_at_s: float | None = None
         self._lasted_s = 0.0
@@ -224,7 +227,8 @@ class Watch:
             "times": msgspec.to_builtins(self._times),
             "timed_after": self._timed_after,
             "champion": self._champion,
-            "measured": list(self._measured),
+            "alone": list(self._alone),
+            "together": [list(each) for each in self._together],
             "waiting": [msgspec.to_builtins(each) for each in self._waiting],
             "base": self._base,
             "looked_at_s": self._looked_at_s,
@@ -250,7 +254,8 @@ class Watch:
         watch._times = msgspec.convert(document["times"], ServiceTimes | None)
         watch._timed_after = int(document["timed_after"])
         watch._champion = document["champion"]
-        watch._measured.extend(float(each) for each in document["measured"])
+        watch._alone.extend(float(each) for each in document["alone"])
+        watch._together.extend((float(time), int(size)) for time, size in document["together"])
         watch._waiting = tuple(msgspec.convert(each, Logged) for each in document["waiting"])
         watch._base = document["base"]
         watch._looked_at_s = document["looked_at_s"]
@@ -272,20 +277,21 @@ class Watch:
         self._waiting = ()
 
     def _learn(self, settled: Iterable[Logged], champion: str | None) -> None:
-        """Remember how long the champion's worker took for one request, until that is frozen."""
+        """Remember how long the champion's worker took, until that is frozen."""
         if champion != self._champion:
             self._champion = champion
-            self._measured.clear()
+            self._alone.clear()
+            self._together.clear()
         if self._times is not None:
             return
         for each in settled:
             answer = each.answer
             if each.release != champion or answer is None or answer.service_s is None:
                 continue
-            # As those travel that are compared.
-            if answer.batch_size != 1:
-                continue
-            self._measured.append(answer.service_s)
+            if answer.batch_size == 1:
+                self._alone.append(answer.service_s)
+            else:
+                self._together.append((answer.service_s, answer.batch_size))
             if self._rollout is not None:
                 self._timed_after = max(self._timed_after, self._base + each.number)
                 self._freeze()
@@ -293,9 +299,11 @@ class Watch:
                     return
 
     def _freeze(self) -> None:
-        if self._times is None and len(self._measured) >= FEWEST_TIMES:
-            times = list(self._measured)
-            self._times = ServiceTimes.measured(times, [1] * len(times))
+        if self._times is None and len(self._alone) + len(self._together) >= FEWEST_TIMES:
+            measured = [*((time, 1) for time in self._alone), *self._together]
+            times, sizes = zip(*measured, strict=True)
+            # Under load few travel alone.
+            self._times = ServiceTimes.measured(times, sizes).filled()
 
     def _compare(self, pairs: Sequence[LoggedPair]) -> None:
         assert self._evidence is not None

@@ -56,6 +56,21 @@ class ServiceTimes:
             by_class=tuple(_quantiles(times[classes == at]) for at in range(len(BATCH_CLASSES)))
         )
 
+    def filled(self) -> Self:
+        """Give each quantile that a class lacks the value of the next larger class that has it.
+
+        A larger batch takes no less time. Where both arms are compared in batches of one size, any
+        threshold is as fair.
+        """
+        rows: list[tuple[float | None, ...]] = []
+        larger: tuple[float | None, ...] = (None,) * len(QUANTILES)
+        for row in reversed(self.by_class):
+            larger = tuple(
+                other if own is None else own for own, other in zip(row, larger, strict=True)
+            )
+            rows.append(larger)
+        return replace(self, by_class=tuple(reversed(rows)))
+
     def slower_than(self, service_s: float, batch_size: int) -> tuple[bool, ...]:
         """Tell for each of `QUANTILES` whether a request was slower."""
         quantiles = self.by_class[bisect_right(BATCH_CLASSES, batch_size) - 1]
