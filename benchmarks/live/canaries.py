@@ -215,7 +215,7 @@ def _sufficed_s(seen: list[Logged]) -> float | None:
             assigned_at_s=each.assigned_at_s,
             answer=each.answer,
         )
-        evidence = evidence.after(outcomes_of([request], units=units, times=None, p99_s=None))
+        evidence = evidence.after(outcomes_of([request], units=units, p99_s=None))
         if any(stream.is_sufficient for stream in evidence.rollback.against(RULES.alpha)):
             return each.assigned_at_s + each.answer.latency_s
     return None

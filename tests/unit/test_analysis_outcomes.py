@@ -31,7 +31,6 @@ def a_request(
         unit=unit,
         assigned_at_s=at_s,
         answer=answer,
-        is_timed=True,
     )
 
 
@@ -42,9 +41,8 @@ def outcomes(
     p99_s: float | None = None,
 ) -> tuple[Outcome, ...]:
     return outcomes_of(
-        requests,
+        [replace(each, compared_with=times) for each in requests],
         units=units or Units(),
-        times=times,
         p99_s=p99_s,
     )
 
@@ -167,12 +165,3 @@ def test_a_request_on_another_arm_than_its_hash_says_is_refused() -> None:
 def test_a_request_without_an_answer_is_refused() -> None:
     with pytest.raises(ValueError, match="request 7 has no answer"):
         outcomes(a_request(7, answer=None))
-
-
-def test_only_of_requests_that_are_timed_the_time_is_compared() -> None:
-    slow = Answer(failed=False, latency_s=0.4, service_s=3.0, batch_size=1)
-    timed, other = a_request(1, answer=slow), a_request(2, answer=slow)
-
-    seen = outcomes(timed, replace(other, is_timed=False), times=measured_times())
-
-    assert [bool(each.incidents) for each in seen] == [True, False]

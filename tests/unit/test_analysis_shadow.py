@@ -22,7 +22,7 @@ def a_pair(number: int, *, candidate: Answer, champion: Answer, key: str | None 
         assigned_at_s=NOON + number / 100,
         champion=champion,
         candidate=candidate,
-        is_timed=True,
+        compared_with=TIMES,
     )
 
 
@@ -34,7 +34,7 @@ def judged(pairs: list[Pair], *, portion: int = 97) -> Analysis:
     units = Units()
     evidence = RolloutEvidence.new(RULES)
     for at in range(0, len(pairs), portion):
-        found = discordances_of(pairs[at : at + portion], units=units, times=TIMES)
+        found = discordances_of(pairs[at : at + portion], units=units)
         evidence = evidence.after_pairs(found)
     now_s = NOON + len(pairs) / 100
     moment = Moment(now_s=now_s, step_began_at_s=NOON, telemetry_at_s=now_s)

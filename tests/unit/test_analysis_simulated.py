@@ -42,7 +42,7 @@ def roll_out(
                     answer=BAD if rng.random() < rate else GOOD,
                 )
             )
-        evidence = evidence.after(outcomes_of(requests, units=units, times=None, p99_s=rules.p99_s))
+        evidence = evidence.after(outcomes_of(requests, units=units, p99_s=rules.p99_s))
     moment = Moment(now_s=float(number), step_began_at_s=0.0, telemetry_at_s=float(number))
     return analyse(evidence, rules=rules, step=StepRules(weight=0.95), moment=moment).verdict
 

@@ -263,7 +263,7 @@ def slow_on_the_candidate(rollout: Rollout, *, first: int, count: int) -> list[L
     return [replace(each, answer=slow) if each.release == CANDIDATE else each for each in requests]
 
 
-@pytest.mark.parametrize("measured", [0, FEWEST_TIMES - 250, FEWEST_TIMES])
+@pytest.mark.parametrize("measured", [0, FEWEST_TIMES - 60, FEWEST_TIMES])
 def test_the_champions_times_are_frozen_once_there_are_enough(
     rollout: Rollout, measured: int
 ) -> None:
@@ -272,7 +272,7 @@ def test_the_champions_times_are_frozen_once_there_are_enough(
     take_in(watch, idle, [a_request(at + 1, rollout, weight=0.0) for at in range(measured)])
 
     take_in(watch, rollout, slow_on_the_candidate(rollout, first=measured + 1, count=1))
-    take_in(watch, rollout, slow_on_the_candidate(rollout, first=measured + 2, count=200))
+    take_in(watch, rollout, slow_on_the_candidate(rollout, first=measured + 2, count=40))
 
     latency = known(watch).rollback.latency
     assert (latency.ln_peak > 0) == (measured == FEWEST_TIMES)
@@ -297,6 +297,26 @@ def test_what_was_assigned_before_the_times_are_frozen_is_not_compared_with_them
 
     assert before == 0
     assert known(watch).rollback.latency.ln_peak > 0
+
+
+def test_the_times_are_frozen_anew_from_what_is_taken_beside_the_candidate(
+    rollout: Rollout,
+) -> None:
+    idle = replace(rollout, status=Status.REJECTED)
+    colder = Answer(failed=False, latency_s=0.03, service_s=0.02)
+    watch = Watch()
+    take_in(watch, idle, [a_request(at + 1, rollout, weight=0.0) for at in range(FEWEST_TIMES)])
+    beside = [
+        a_request(FEWEST_TIMES + 1 + at, rollout, answer=colder) for at in range(8 * FEWEST_TIMES)
+    ]
+
+    take_in(watch, rollout, beside)
+
+    frozen = watch.to_json()["frozen"]
+    assert [after for after, _ in frozen] == sorted(after for after, _ in frozen)
+    assert [times["by_class"][0][0] for _, times in frozen] == [0.004, 0.02, 0.02, 0.02]
+    assert frozen[1][1]["by_class"][0] == (0.02, 0.02, 0.02, None)
+    assert frozen[3][1]["by_class"][1:] == frozen[0][1]["by_class"][1:]
 
 
 def test_under_load_the_times_of_larger_batches_are_what_is_compared_with(rollout: Rollout) -> None:

@@ -52,9 +52,10 @@ class Request:
         The id of its unit, None where it has no routing key and is its own.
     answer
         None as long as there is none.
-    is_timed
-        Whether it is one of those whose service times are compared: it was chosen before its arm
-        was looked at, and travelled alone.
+    compared_with
+        What its service time is compared with, frozen before it was assigned; None where it is not
+        compared, or nothing is known yet. Who is compared is chosen before its arm is looked at,
+        and travels alone.
     """
 
     number: int
@@ -64,7 +65,7 @@ class Request:
     unit: bytes | None
     assigned_at_s: float
     answer: Answer | None
-    is_timed: bool = False
+    compared_with: ServiceTimes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Pair:
     assigned_at_s: float
     champion: Answer
     candidate: Answer
-    is_timed: bool = False
+    compared_with: ServiceTimes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,6 @@ def outcomes_of(
     requests: Iterable[Request],
     *,
     units: Units,
-    times: ServiceTimes | None,
     p99_s: float | None,
 ) -> tuple[Outcome, ...]:
     """Say of settled requests what they are to the analysis.
@@ -161,9 +161,6 @@ def outcomes_of(
     ----------
     units
         Remembers them: to be called once for each request, in the order of assignment.
-    times
-        The champion's, frozen before the rollout; without them nothing counts as slow, and
-        otherwise only requests that are timed.
     p99_s
         The objective for the p99 of what clients wait, if there is one.
 
@@ -172,19 +169,16 @@ def outcomes_of(
     ValueError
         A request has no answer, or is on an arm that its unit is not assigned to.
     """
-    return tuple(_outcome(request, units=units, times=times, p99_s=p99_s) for request in requests)
+    return tuple(_outcome(request, units=units, p99_s=p99_s) for request in requests)
 
 
-def discordances_of(
-    pairs: Iterable[Pair], *, units: Units, times: ServiceTimes | None
-) -> tuple[Discordance, ...]:
+def discordances_of(pairs: Iterable[Pair], *, units: Units) -> tuple[Discordance, ...]:
     """Say of pairs what they are to the analysis; all is remembered as in `outcomes_of`."""
-    return tuple(_discordance(pair, units=units, times=times) for pair in pairs)
+    return tuple(_discordance(pair, units=units) for pair in pairs)
 
 
-def _discordance(pair: Pair, *, units: Units, times: ServiceTimes | None) -> Discordance:
-    if not pair.is_timed:
-        times = None
+def _discordance(pair: Pair, *, units: Units) -> Discordance:
+    times = pair.compared_with
     candidate, champion = _incidents(pair.candidate, times), _incidents(pair.champion, times)
     is_first, apart = True, candidate ^ champion
     if pair.unit is not None:
@@ -205,15 +199,12 @@ def _outcome(
     request: Request,
     *,
     units: Units,
-    times: ServiceTimes | None,
     p99_s: float | None,
 ) -> Outcome:
     answer = request.answer
     if answer is None:
         raise ValueError(f"request {request.number} has no answer; settle the requests first")
-    if not request.is_timed:
-        times = None
-    rho, is_first, incidents = request.weight, True, _incidents(answer, times)
+    rho, is_first, incidents = request.weight, True, _incidents(answer, request.compared_with)
     if request.unit is not None:
         assignment = units.assign(request.unit, weight=request.weight)
         if assignment.arm is not request.arm:

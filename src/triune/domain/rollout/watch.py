@@ -27,9 +27,8 @@ from triune.domain.rules import AnalysisRules
 from triune.domain.traffic import Arm, Units
 from triune.stats.sequential.latency import ServiceTimes
 
-FEWEST_TIMES: Final = 400
-"""Of the champion's service times that its quantiles are frozen from: twenty beyond its p95. Of its
-p99 there are as many in two thousand; a champion that has served for longer has them."""
+FEWEST_TIMES: Final = 100
+"""Of the champion's service times that its quantiles are frozen from: five beyond its p95."""
 MOST_TIMES: Final = 20_000
 """Of requests that travelled alone, as those do that are compared."""
 MOST_TIMES_TOGETHER: Final = 2_000
@@ -108,7 +107,9 @@ class Watch:
     """Follows one environment, rollout after rollout.
 
     Before a rollout it learns how long the champion takes. These times are frozen as it begins, or
-    as soon as there are enough of them; what was assigned by then is not compared with them.
+    as soon as there are enough of them, and anew whenever twice as many were taken beside the
+    candidate, by a worker that is asked as seldom. A request is compared with what was frozen
+    before it was assigned.
     """
 
     def __init__(self) -> None:
@@ -117,8 +118,10 @@ class Watch:
         self._rollout: str | None = None
         self._evidence: RolloutEvidence | None = None
         self._units = Units()
-        self._times: ServiceTimes | None = None
-        self._timed_after = 0
+        # By the number after which it holds.
+        self._frozen: list[tuple[int, ServiceTimes]] = []
+        self._learned_until = 0
+        self._beside: list[float] = []
         self._champion: str | None = None
         self._alone: deque[float] = deque(maxlen=MOST_TIMES)
         self._together: deque[tuple[float, int]] = deque(maxlen=MOST_TIMES_TOGETHER)
@@ -224,8 +227,9 @@ class Watch:
             "rollout": self._rollout,
             "evidence": self._evidence and self._evidence.to_json(),
             "units": self._units.to_json(),
-            "times": msgspec.to_builtins(self._times),
-            "timed_after": self._timed_after,
+            "frozen": [[after, msgspec.to_builtins(times)] for after, times in self._frozen],
+            "learned_until": self._learned_until,
+            "beside": self._beside,
             "champion": self._champion,
             "alone": list(self._alone),
             "together": [list(each) for each in self._together],
@@ -251,8 +255,12 @@ class Watch:
         evidence = document["evidence"]
         watch._evidence = None if evidence is None else RolloutEvidence.from_json(evidence)
         watch._units = Units.from_json(document["units"])
-        watch._times = msgspec.convert(document["times"], ServiceTimes | None)
-        watch._timed_after = int(document["timed_after"])
+        watch._frozen = [
+            (int(after), msgspec.convert(times, ServiceTimes))
+            for after, times in document["frozen"]
+        ]
+        watch._learned_until = int(document["learned_until"])
+        watch._beside = [float(each) for each in document["beside"]]
         watch._champion = document["champion"]
         watch._alone.extend(float(each) for each in document["alone"])
         watch._together.extend((float(time), int(size)) for time, size in document["together"])
@@ -264,8 +272,8 @@ class Watch:
 
     def _leave(self) -> None:
         if self._rollout is not None:
-            self._rollout, self._evidence, self._times = None, None, None
-            self._timed_after = 0
+            self._rollout, self._evidence = None, None
+            self._frozen, self._learned_until, self._beside = [], 0, []
             self._units, self._waiting = Units(), ()
             self._lasted_s = 0.0
 
@@ -282,28 +290,48 @@ class Watch:
             self._champion = champion
             self._alone.clear()
             self._together.clear()
-        if self._times is not None:
-            return
         for each in settled:
             answer = each.answer
             if each.release != champion or answer is None or answer.service_s is None:
                 continue
-            if answer.batch_size == 1:
-                self._alone.append(answer.service_s)
-            else:
-                self._together.append((answer.service_s, answer.batch_size))
-            if self._rollout is not None:
-                self._timed_after = max(self._timed_after, self._base + each.number)
-                self._freeze()
-                if self._times is not None:
-                    return
+            is_ours = each.rollout == self._rollout
+            if is_ours:
+                self._learned_until = max(self._learned_until, self._base + each.number)
+            if is_ours and each.is_timed and each.weight > 0:
+                self._beside.append(answer.service_s)
+                self._freeze_anew()
+            if not self._frozen:
+                if answer.batch_size == 1:
+                    self._alone.append(answer.service_s)
+                else:
+                    self._together.append((answer.service_s, answer.batch_size))
+                if self._rollout is not None:
+                    self._freeze()
 
     def _freeze(self) -> None:
-        if self._times is None and len(self._alone) + len(self._together) >= FEWEST_TIMES:
+        if not self._frozen and len(self._alone) + len(self._together) >= FEWEST_TIMES:
             measured = [*((time, 1) for time in self._alone), *self._together]
             times, sizes = zip(*measured, strict=True)
             # Under load few travel alone.
-            self._times = ServiceTimes.measured(times, sizes).filled()
+            frozen = ServiceTimes.measured(times, sizes).filled()
+            self._frozen = [(self._learned_until, frozen)]
+
+    def _freeze_anew(self) -> None:
+        count = len(self._beside)
+        times_fewest, rest = divmod(count, FEWEST_TIMES)
+        # Once, twice, four times, eight times as many.
+        if rest or times_fewest.bit_count() != 1:
+            return
+        frozen = ServiceTimes.measured(self._beside, [1] * count)
+        if self._frozen:
+            frozen = frozen.or_else(self._frozen[-1][1])
+        self._frozen.append((self._learned_until, frozen))
+
+    def _compared_with(self, each: Logged | LoggedPair) -> ServiceTimes | None:
+        """Find what was frozen last before a request was assigned, if it is timed."""
+        number = self._base + each.number
+        found = (times for after, times in reversed(self._frozen) if after < number)
+        return next(found, None) if each.is_timed else None
 
     def _compare(self, pairs: Sequence[LoggedPair]) -> None:
         assert self._evidence is not None
@@ -314,12 +342,11 @@ class Watch:
                     assigned_at_s=each.assigned_at_s,
                     champion=each.champion,
                     candidate=each.candidate,
-                    is_timed=each.is_timed and self._base + each.number > self._timed_after,
+                    compared_with=self._compared_with(each),
                 )
                 for each in pairs
             ),
             units=self._units,
-            times=self._times,
         )
         self._evidence = self._evidence.after_pairs(compared)
 
@@ -338,7 +365,6 @@ class Watch:
         outcomes = outcomes_of(
             judged,
             units=self._units,
-            times=self._times,
             p99_s=rules.p99_s,
         )
         self._evidence = self._evidence.after(outcomes)
@@ -350,14 +376,13 @@ class Watch:
     def _request(self, each: Logged, rollout: Rollout) -> Request:
         # What was assigned before the present step's order belongs to the step before.
         is_present = each.token >= rollout.token
-        number = self._base + each.number
         return Request(
-            number=number,
+            number=self._base + each.number,
             step=rollout.step if is_present else rollout.step - 1,
             weight=each.weight,
             arm=each.arm,
             unit=each.unit,
             assigned_at_s=each.assigned_at_s,
             answer=each.answer,
-            is_timed=each.is_timed and number > self._timed_after,
+            compared_with=self._compared_with(each),
         )

@@ -29,7 +29,7 @@ LEEWAY: Final = 1.1
 LEEWAY_S: Final = 0.001
 """So many times the champion's quantile, and so many seconds more, is still no slower."""
 
-_FEWEST_BEYOND = 20
+_FEWEST_BEYOND = 5
 # With fewer requests measured beyond a quantile, it could lie almost anywhere.
 
 
@@ -65,11 +65,14 @@ class ServiceTimes:
         rows: list[tuple[float | None, ...]] = []
         larger: tuple[float | None, ...] = (None,) * len(QUANTILES)
         for row in reversed(self.by_class):
-            larger = tuple(
-                other if own is None else own for own, other in zip(row, larger, strict=True)
-            )
+            larger = _or_else(row, larger)
             rows.append(larger)
         return replace(self, by_class=tuple(reversed(rows)))
+
+    def or_else(self, others: Self) -> Self:
+        """Take of others what is lacking here."""
+        rows = zip(self.by_class, others.by_class, strict=True)
+        return replace(self, by_class=tuple(_or_else(row, other) for row, other in rows))
 
     def slower_than(self, service_s: float, batch_size: int) -> tuple[bool, ...]:
         """Tell for each of `QUANTILES` whether a request was slower."""
@@ -147,6 +150,12 @@ def _quantiles(times: FloatArray) -> tuple[float | None, ...]:
         float(np.quantile(times, share)) if len(times) * (1 - share) >= _FEWEST_BEYOND else None
         for share in QUANTILES
     )
+
+
+def _or_else(
+    row: tuple[float | None, ...], other: tuple[float | None, ...]
+) -> tuple[float | None, ...]:
+    return tuple(b if a is None else a for a, b in zip(row, other, strict=True))
 
 
 def _ln_mean(ln_e: FloatArray) -> FloatArray:
