@@ -92,7 +92,7 @@ def _roll_out(stage: Stage, said: Outcome, url: str, trial: Trial) -> str:
     stage.triune("promote", short(trial.release), "--to", "staging")
     customers = Customers.asking(stage.folder, releases=(trial.champion, trial.release))
     stage.say(
-        f"\nup to {PER_SECOND:g} requests a second from {KEYS:,} customers, one in ten of them in "
+        f"\nup to {PER_SECOND:g} requests a second from {KEYS:,} customers, one in four of them in "
         f"{NEW_REGION}; each answer\nis compared with what the worker of the release that gave it "
         "was asked beforehand"
     )
