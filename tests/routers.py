@@ -53,6 +53,7 @@ class ARouter:
     is_away: bool = False
     tells_nothing: bool = False
     lost: int = 0
+    control: RunningRelease | None = None
     breaker: Breaker | None = None
     routing: Routing = NOTHING_ORDERED
     orders: list[Routing] = field(default_factory=list)
@@ -88,6 +89,7 @@ class ARouter:
                 for release in self.running
             ),
             cursor=len(self.log),
+            control=self.control,
         )
 
     def lay_out(self, release: str, fill: Callable[[Path], None]) -> Path:

@@ -13,6 +13,7 @@ from triune.adapters.memory import MemoryLedger
 from triune.bootstrap import open_project
 from triune.domain.analysis import AnalysisCode
 from triune.domain.errors import LedgerError
+from triune.domain.rollout.convergence import RunningRelease
 from triune.domain.rollout.routing import NOTHING_ORDERED, Breaker
 from triune.domain.rollout.state import Rollout, RolloutCode, Status
 from triune.domain.verdict import Verdict
@@ -285,6 +286,17 @@ def test_evidence_that_cannot_be_read_is_told_of_and_begins_anew(trying: AContro
 
     (told,) = [each for each in trying.said if "evidence so far is lost" in each]
     assert told.startswith("production: ")
+
+
+def test_a_control_that_does_not_start_is_told_of_once(trying: AController) -> None:
+    control = RunningRelease(release=ONE, state="failed", reason="there is no memory left")
+    for state in ("failed", "starting", "failed", "ready", "failed"):
+        trying.router.control = replace(control, state=state)
+        trying.tick()
+
+    told = [each for each in trying.said if "whether the candidate is slower" in each]
+    assert len(told) == 2
+    assert told[0].endswith("does not start: there is no memory left")
 
 
 def test_outcomes_that_were_lost_before_they_were_read_are_told_of(trying: AController) -> None:

@@ -74,6 +74,7 @@ class Conductor:
         self._failures: dict[str, int] = {}
         self._failed: Mapping[str, str] = {}
         self._tidied: frozenset[str] | None = None
+        self._untimed: str | None = None
 
     def tick(self) -> Ticked:
         """Look, decide, record, act.
@@ -92,6 +93,8 @@ class Conductor:
         move = self._decide(observed)
         if move is not None and move.has_changed:
             self._record(observed, move)
+        if observed.traffic is not None:
+            self._say_untimed(observed.traffic)
         is_done = observed.traffic is not None and self._act(observed.traffic)
         self._keep(observed.now_s)
         return Ticked(observed=observed, move=move, is_done=is_done)
@@ -193,6 +196,19 @@ class Conductor:
         if abs(now_s - self._kept_at_s) >= KEPT_EVERY_S:
             self._observer.keep()
             self._kept_at_s = now_s
+
+    def _say_untimed(self, traffic: Traffic) -> None:
+        """Report that nothing can be compared by its times, once for each worker."""
+        control = traffic.control
+        if control is None or control.state == "ready":
+            self._untimed = None
+        elif control.state == "failed" and self._untimed != control.release:
+            self._untimed = control.release
+            self._report(
+                f"{self._name}: nobody tells whether the candidate is slower: one more worker of "
+                f"release {short(control.release)}, to time it by, does not start: "
+                f"{control.reason}"
+            )
 
     def _say(self, move: Move) -> None:
         """Report why an open rollout stays, once for each reason."""

@@ -387,11 +387,15 @@ def _traffic(document: Json, *, url: str) -> Traffic:
             split=TrafficSplit.giving(applied["weight_pct"]),
         ),
         breaker=None if tripped is None else Breaker(**tripped),
-        releases=tuple(
-            RunningRelease(release=each["release"], state=each["state"], reason=each["reason"])
-            for each in document["releases"]
-        ),
+        releases=tuple(map(_running, document["releases"])),
+        control=None if document["control"] is None else _running(document["control"]),
         cursor=document["cursor"],
+    )
+
+
+def _running(document: Json) -> RunningRelease:
+    return RunningRelease(
+        release=document["release"], state=document["state"], reason=document["reason"]
     )
 
 

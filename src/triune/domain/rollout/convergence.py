@@ -33,6 +33,8 @@ class Traffic:
         What it does, which the breaker may have changed.
     cursor
         Where the log of outcomes ends.
+    control
+        The worker that times the release with most of the traffic; None where there is none.
     """
 
     life: str
@@ -42,6 +44,7 @@ class Traffic:
     breaker: Breaker | None
     releases: tuple[RunningRelease, ...]
     cursor: int
+    control: RunningRelease | None = None
 
     def find(self, release: str) -> RunningRelease | None:
         """Find a release among those that run, or are to."""
