@@ -12,9 +12,10 @@ from tests.rollouts import CANDIDATE, CHAMPION, NOON, a_running_rollout
 from triune.domain.analysis import RolloutEvidence
 from triune.domain.canonical import Json
 from triune.domain.outcomes import Answer
+from triune.domain.rollout.champion_times import FEWEST_TIMES
 from triune.domain.rollout.routing import FencingToken
 from triune.domain.rollout.state import Rollout, Status
-from triune.domain.rollout.watch import FEWEST_TIMES, Logged, Reading, Watch
+from triune.domain.rollout.watch import Logged, Reading, Watch
 from triune.domain.rules import AnalysisRules
 from triune.domain.traffic import arm_of, unit_id
 
@@ -312,7 +313,7 @@ def test_the_times_are_frozen_anew_from_what_is_taken_beside_the_candidate(
 
     take_in(watch, rollout, beside)
 
-    frozen = watch.to_json()["frozen"]
+    frozen = watch.to_json()["times"]["frozen"]
     assert [after for after, _ in frozen] == sorted(after for after, _ in frozen)
     assert [times["by_class"][0][0] for _, times in frozen] == [0.004, 0.02, 0.02, 0.02]
     assert frozen[1][1]["by_class"][0] == (0.02, 0.02, 0.02, None)
@@ -343,7 +344,8 @@ def test_the_times_of_a_champion_that_is_none_any_more_are_forgotten(rollout: Ro
         empty, rollout=None, champion="d" * 64, rules=RULES, now_s=NOON, timeout_s=TIMEOUT_S
     )
 
-    assert (watch.to_json()["alone"], watch.to_json()["together"]) == ([], [])
+    times = watch.to_json()["times"]
+    assert (times["alone"], times["together"]) == ([], [])
 
 
 def test_what_is_no_watch_is_refused() -> None:

@@ -23,11 +23,14 @@ def up(
 ) -> None:
     """Start what serves the environments and moves their rollouts, or find it running."""
     from triune.bootstrap import controller_of, open_project
+    from triune.domain.errors import UsageError
     from triune.operations.upkeep import bring_up
 
     if foreground:
         from triune.controller import run_here
 
+        if as_json:
+            raise UsageError("--foreground logs for as long as it stays; --json has nothing to say")
         run_here(Path.cwd())
         return
     with open_project(Path.cwd()) as context:

@@ -4,7 +4,6 @@ It is written down together with the cursor that it was read to, so that after a
 read on from there: nothing counts twice, and nothing is passed over.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -21,17 +20,13 @@ from triune.domain.outcomes import (
     outcomes_of,
     settle,
 )
+from triune.domain.rollout.champion_times import ChampionTimes
 from triune.domain.rollout.routing import FencingToken
 from triune.domain.rollout.state import Rollout, Status
 from triune.domain.rules import AnalysisRules
 from triune.domain.traffic import Arm, Units
 from triune.stats.sequential.latency import ServiceTimes
 
-FEWEST_TIMES: Final = 100
-"""Of the champion's service times that its quantiles are frozen from: five beyond its p95."""
-MOST_TIMES: Final = 20_000
-"""Of requests that travelled alone, as those do that are compared."""
-MOST_TIMES_TOGETHER: Final = 2_000
 LONGEST_LOOK_S: Final = 30.0
 """What lies between two looks counts for so long at most: nobody watched, or a clock was set."""
 
@@ -106,10 +101,7 @@ class Reading:
 class Watch:
     """Follows one environment, rollout after rollout.
 
-    Before a rollout it learns how long the champion takes. These times are frozen as it begins, or
-    as soon as there are enough of them, and anew whenever twice as many were taken beside the
-    candidate, by a worker that is asked as seldom. A request is compared with what was frozen
-    before it was assigned.
+    Before a rollout it learns how long the champion takes, for what is compared with that.
     """
 
     def __init__(self) -> None:
@@ -118,13 +110,7 @@ class Watch:
         self._rollout: str | None = None
         self._evidence: RolloutEvidence | None = None
         self._units = Units()
-        # By the number after which it holds.
-        self._frozen: list[tuple[int, ServiceTimes]] = []
-        self._learned_until = 0
-        self._beside: list[float] = []
-        self._champion: str | None = None
-        self._alone: deque[float] = deque(maxlen=MOST_TIMES)
-        self._together: deque[tuple[float, int]] = deque(maxlen=MOST_TIMES_TOGETHER)
+        self._times = ChampionTimes()
         self._waiting: tuple[Logged, ...] = ()
         self._looked_at_s: float | None = None
         self._lasted_s = 0.0
@@ -149,7 +135,7 @@ class Watch:
             self._evidence = self._evidence.at_step(rollout.step, rules)
             # What was kept of the step before may be all that a new controller has.
             self._lasted_s = 0.0
-        self._freeze()
+        self._times.freeze()
 
     @property
     def lasted_s(self) -> float:
@@ -227,12 +213,7 @@ class Watch:
             "rollout": self._rollout,
             "evidence": self._evidence and self._evidence.to_json(),
             "units": self._units.to_json(),
-            "frozen": [[after, msgspec.to_builtins(times)] for after, times in self._frozen],
-            "learned_until": self._learned_until,
-            "beside": self._beside,
-            "champion": self._champion,
-            "alone": list(self._alone),
-            "together": [list(each) for each in self._together],
+            "times": self._times.to_json(),
             "waiting": [msgspec.to_builtins(each) for each in self._waiting],
             "base": self._base,
             "looked_at_s": self._looked_at_s,
@@ -255,15 +236,7 @@ class Watch:
         evidence = document["evidence"]
         watch._evidence = None if evidence is None else RolloutEvidence.from_json(evidence)
         watch._units = Units.from_json(document["units"])
-        watch._frozen = [
-            (int(after), msgspec.convert(times, ServiceTimes))
-            for after, times in document["frozen"]
-        ]
-        watch._learned_until = int(document["learned_until"])
-        watch._beside = [float(each) for each in document["beside"]]
-        watch._champion = document["champion"]
-        watch._alone.extend(float(each) for each in document["alone"])
-        watch._together.extend((float(time), int(size)) for time, size in document["together"])
+        watch._times = ChampionTimes.from_json(document["times"])
         watch._waiting = tuple(msgspec.convert(each, Logged) for each in document["waiting"])
         watch._base = document["base"]
         watch._looked_at_s = document["looked_at_s"]
@@ -273,7 +246,7 @@ class Watch:
     def _leave(self) -> None:
         if self._rollout is not None:
             self._rollout, self._evidence = None, None
-            self._frozen, self._learned_until, self._beside = [], 0, []
+            self._times.leave()
             self._units, self._waiting = Units(), ()
             self._lasted_s = 0.0
 
@@ -285,53 +258,24 @@ class Watch:
         self._waiting = ()
 
     def _learn(self, settled: Iterable[Logged], champion: str | None) -> None:
-        """Remember how long the champion's worker took, until that is frozen."""
-        if champion != self._champion:
-            self._champion = champion
-            self._alone.clear()
-            self._together.clear()
+        """Remember how long the champion's worker took."""
+        self._times.follow(champion)
         for each in settled:
             answer = each.answer
             if each.release != champion or answer is None or answer.service_s is None:
                 continue
-            is_ours = each.rollout == self._rollout
-            if is_ours:
-                self._learned_until = max(self._learned_until, self._base + each.number)
-            if is_ours and each.is_timed and each.weight > 0:
-                self._beside.append(answer.service_s)
-                self._freeze_anew()
-            if not self._frozen:
-                if answer.batch_size == 1:
-                    self._alone.append(answer.service_s)
-                else:
-                    self._together.append((answer.service_s, answer.batch_size))
-                if self._rollout is not None:
-                    self._freeze()
-
-    def _freeze(self) -> None:
-        if not self._frozen and len(self._alone) + len(self._together) >= FEWEST_TIMES:
-            measured = [*((time, 1) for time in self._alone), *self._together]
-            times, sizes = zip(*measured, strict=True)
-            # Under load few travel alone.
-            frozen = ServiceTimes.measured(times, sizes).filled()
-            self._frozen = [(self._learned_until, frozen)]
-
-    def _freeze_anew(self) -> None:
-        count = len(self._beside)
-        times_fewest, rest = divmod(count, FEWEST_TIMES)
-        # Once, twice, four times, eight times as many.
-        if rest or times_fewest.bit_count() != 1:
-            return
-        frozen = ServiceTimes.measured(self._beside, [1] * count)
-        if self._frozen:
-            frozen = frozen.or_else(self._frozen[-1][1])
-        self._frozen.append((self._learned_until, frozen))
+            if each.rollout == self._rollout:
+                self._times.learn_beside(
+                    answer.service_s,
+                    answer.batch_size,
+                    number=self._base + each.number,
+                    is_timed=each.is_timed and each.weight > 0,
+                )
+            else:
+                self._times.learn(answer.service_s, answer.batch_size)
 
     def _compared_with(self, each: Logged | LoggedPair) -> ServiceTimes | None:
-        """Find what was frozen last before a request was assigned, if it is timed."""
-        number = self._base + each.number
-        found = (times for after, times in reversed(self._frozen) if after < number)
-        return next(found, None) if each.is_timed else None
+        return self._times.frozen_before(self._base + each.number) if each.is_timed else None
 
     def _compare(self, pairs: Sequence[LoggedPair]) -> None:
         assert self._evidence is not None
