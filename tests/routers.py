@@ -178,6 +178,10 @@ class AMemory:
     def keep(self, environment: str, watch: Json) -> None:
         self.kept[environment] = watch
 
+    def put_aside(self, environment: str) -> Path:
+        self.kept[f"{environment}.damaged"] = self.kept.pop(environment)
+        return Path(f"{environment}.damaged")
+
 
 def failing_to_write(ledger: Any, error: Exception) -> Any:
     """Return a ledger that is read as it is, and takes nothing in."""

@@ -284,8 +284,9 @@ def test_evidence_that_cannot_be_read_is_told_of_and_begins_anew(trying: AContro
     trying.tick()
     trying.tick()
 
-    (told,) = [each for each in trying.said if "evidence so far is lost" in each]
+    (told,) = [each for each in trying.said if "begins anew" in each]
     assert told.startswith("production: ")
+    assert trying.memory.kept["production.damaged"]["units"] == "damaged"
 
 
 def test_a_control_that_does_not_start_is_told_of_once(trying: AController) -> None:

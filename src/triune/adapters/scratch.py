@@ -42,7 +42,8 @@ class LockedScratch:
     def shared(self) -> Path:
         """Give the one folder that lasts until `close`, made when it is first asked for."""
         with self._guard:
-            if self._shared is None:
+            # Somebody may have tidied up.
+            if self._shared is None or not self._shared.is_dir():
                 self._shared = self._lasting.enter_context(self.folder())
             return self._shared
 

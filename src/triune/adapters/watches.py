@@ -23,8 +23,17 @@ class FileWatchMemory:
             return json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            raise StoreError(f"cannot read {path}: {error}; remove it, or restore it") from error
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}; give access to it") from error
+
+    def put_aside(self, environment: str) -> Path:
+        """Make room for something new."""
+        path = self._path(environment)
+        aside = path.with_name(f"{path.name}.damaged")
+        try:
+            return path.replace(aside)
+        except OSError as error:
+            raise StoreError(f"cannot move {path} aside: {error.strerror}; remove it") from error
 
     def keep(self, environment: str, watch: Json) -> None:
         """Keep it, whole or not at all."""

@@ -102,6 +102,11 @@ class ReleaseQueue:
         return False
 
     @property
+    def is_idle(self) -> bool:
+        """Tell whether nobody waits for it."""
+        return not self._batches and not self._waiting
+
+    @property
     def ready(self) -> int:
         """Count the workers that are there."""
         return sum(replica.is_ready for replica in self._replicas)

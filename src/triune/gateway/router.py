@@ -268,8 +268,11 @@ class Router:
         assert timing is not None
         if busier is not None:
             control = self._fleet.control
-            # After a step it may still be the other's.
+            # After a step it may still be the other's. And where none but the control is there, or
+            # it does not come back from a request, its release is to fail as the other would.
             if control is None or control.release != busier.release:
+                return None
+            if not busier.is_ready or not control.is_idle:
                 return None
             if arm is busier:
                 arm = control
@@ -430,24 +433,30 @@ class _Trip:
 
         def timed(answer: Answer) -> None:
             self._note_timed(answer)
-            if answer.failure is Failure.DIED and self._may_ask_again:
-                self._entry.timed = False
-                self._queue.submit(self._exchange.body, deadline=deadline, done=done)
+            if answer.failure is Failure.DIED and self._has_others_to_ask:
+                self._champion_died()
             else:
                 done(answer)
 
         self._timed_by.submit(self._exchange.body, deadline=deadline, done=timed, is_alone=True)
 
     @property
-    def _may_ask_again(self) -> bool:
+    def _has_others_to_ask(self) -> bool:
         """Tell whether the champion has another worker than the one that timed it."""
         return self._entry.arm == _CHAMPION and self._timed_by is not self._queue
+
+    def _champion_died(self) -> None:
+        """Have another worker of the champion answer, and log what the client does not see."""
+        self._entry.failure = Failure.DIED.value
+        self._router.tally.failed(self._queue.name, _CHAMPION, Failure.DIED)
+        self._router.breaker.champion_answered(has_failed=True)
+        self._ask_champion(self._champion_stood_in)
 
     def _note_timed(self, answer: Answer) -> None:
         timing = self._router.timing
         assert timing is not None
-        # Where one has all traffic, all of it waits for the worker.
-        held_up_s = 0.0 if self._plan.busier is not None else answer.service_s or 0.0
+        # What else is asked of an arm's own worker waits for it.
+        held_up_s = answer.service_s or 0.0 if self._timed_by is self._queue else 0.0
         timing.returned(monotonic(), held_up_s=held_up_s)
 
     def _ask_champion(self, done: Callable[[Answer], None]) -> None:

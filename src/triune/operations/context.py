@@ -60,8 +60,10 @@ class Context:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.ledger.close()
-        self.scratch.close()
+        try:
+            self.ledger.close()
+        finally:
+            self.scratch.close()
 
 
 def timestamp(moment: datetime) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from triune.domain.analysis import Analysis, RolloutEvidence
-from triune.domain.errors import StoreError
 from triune.domain.manifest import CLIENT_TIMEOUT_S
 from triune.domain.project import EnvironmentSpec
 from triune.domain.rollout.convergence import Traffic
@@ -64,6 +63,7 @@ class Observer:
         self._router = router
         self._memory = memory
         self._remarks: list[str] = []
+        self.is_begun_anew = False
         self._watch = self._recall()
         self._version = -1
         self._standing: Standing | None = None
@@ -116,13 +116,13 @@ class Observer:
         try:
             found = self._memory.find(self._environment.name)
             return Watch() if found is None else Watch.from_json(found)
-        except (StoreError, KeyError, TypeError, ValueError) as error:
-            self._remarks.append(f"the evidence so far is lost and begins anew: {error}")
+        except (KeyError, TypeError, ValueError):
+            self.is_begun_anew = True
             return Watch()
 
     def _read(self, standing: Standing, rollout: Rollout | None, now_s: float) -> None:
         while (reading := self._router.read(after=self._watch.cursor)) is not None:
-            if self._watch.cursor and reading.lost:
+            if reading.lost and (self._watch.cursor or self.is_begun_anew):
                 self._remarks.append(
                     f"{reading.lost:,} outcomes were no longer kept when they were to be read, "
                     "and count for neither release"

@@ -75,6 +75,12 @@ class Conductor:
         self._failed: Mapping[str, str] = {}
         self._tidied: frozenset[str] | None = None
         self._untimed: str | None = None
+        if self._observer.is_begun_anew:
+            aside = memory.put_aside(self._name)
+            report(
+                f"{self._name}: what was kept of the evidence is damaged, or of another version; "
+                f"it is put aside as {aside}, and begins anew with what the log still holds"
+            )
 
     def tick(self) -> Ticked:
         """Look, decide, record, act.
@@ -170,14 +176,17 @@ class Conductor:
         for release, reason in done.failed.items():
             if release not in self._failed:
                 self._failures[release] = self._failures.get(release, 0) + 1
-                self._report(f"{self._name}: release {short(release)} does not run: {reason}")
+                if self._failures[release] <= ATTEMPTS:
+                    self._report(f"{self._name}: release {short(release)} does not run: {reason}")
         for release, reason in done.lost.items():
             if self._failures.get(release) != ATTEMPTS:
                 self._failures[release] = ATTEMPTS
                 self._report(f"{self._name}: release {short(release)} cannot run: {reason}")
         self._failed = {**done.failed, **done.lost}
+        for each in traffic.releases:
+            if each.state == "ready":
+                self._failures.pop(each.release, None)
         if done.is_done:
-            self._failures.clear()
             self._tidy(traffic)
         return done.is_done
 
@@ -202,7 +211,7 @@ class Conductor:
         control = traffic.control
         if control is None or control.state == "ready":
             self._untimed = None
-        elif control.state == "failed" and self._untimed != control.release:
+        elif control.reason is not None and self._untimed != control.release:
             self._untimed = control.release
             self._report(
                 f"{self._name}: nobody tells whether the candidate is slower: one more worker of "

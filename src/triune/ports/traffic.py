@@ -109,7 +109,18 @@ class WatchMemory(Protocol):
         Raises
         ------
         StoreError
-            It cannot be read, or is damaged.
+            It cannot be read.
+        ValueError
+            It is damaged.
+        """
+
+    def put_aside(self, environment: str) -> Path:
+        """Make room for something new, and say where what was kept last is now.
+
+        Raises
+        ------
+        StoreError
+            It could not be moved.
         """
 
     def keep(self, environment: str, watch: Json) -> None:

@@ -388,7 +388,8 @@ def _traffic(document: Json, *, url: str) -> Traffic:
         ),
         breaker=None if tripped is None else Breaker(**tripped),
         releases=tuple(map(_running, document["releases"])),
-        control=None if document["control"] is None else _running(document["control"]),
+        # A gateway that was started by an earlier version has none.
+        control=_running(control) if (control := document.get("control")) else None,
         cursor=document["cursor"],
     )
 

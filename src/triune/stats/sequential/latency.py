@@ -1,9 +1,9 @@
 """Is the candidate slower than the champion? The failure stream, over requests that were slow.
 
 What counts is the worker's own time for the batch that carried a request, against how long the
-champion took for batches of that size before the rollout. The wait in the queue does not count: it
-grows with an arm's share of the traffic. Nor does a difference that nobody would roll back for: a
-worker that is asked less often is a little slower, as the processor has forgotten it, and where
+champion took for batches of that size, as was known by then. The wait in the queue does not count:
+it grows with an arm's share of the traffic. Nor does a difference that nobody would roll back for:
+a worker that is asked less often is a little slower, as the processor has forgotten it, and where
 times hardly scatter that alone would show.
 """
 
@@ -37,8 +37,8 @@ _FEWEST_BEYOND = 5
 class ServiceTimes:
     """How long the champion's worker takes: `QUANTILES` in seconds by class of batch size.
 
-    Frozen before a rollout. A quantile is None where too few requests were measured; then nothing
-    is slower than it.
+    Frozen before what is compared with them. A quantile is None where too few requests were
+    measured; then nothing is slower than it.
     """
 
     by_class: tuple[tuple[float | None, ...], ...]
