@@ -176,7 +176,7 @@ def test_a_rollout_is_paused_resumed_watched_and_aborted_while_it_runs(tmp_path:
         assert "to roll back: " in watched.stdout
         assert "deadline in" in watched.stdout
         assert seen["outlook"]["lasted_s"] > 0
-        assert "[5 %]  25 %  100 %" in drawn
+        assert "[5 %]  25 %  95 %" in drawn
         assert "to roll back: latency" in drawn
         assert left == 130
         assert after is Status.RUNNING
