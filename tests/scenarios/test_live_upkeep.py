@@ -166,6 +166,9 @@ def test_a_rollout_is_paused_resumed_watched_and_aborted_while_it_runs(tmp_path:
             seen = live.tell("rollout", "watch", rollout.id, "--once")
             drawn, left = watch_in_a_terminal(live, rollout.id)
             after = live.rollout().status
+            kill_controller(live)
+            alone = triune(live.folder, "rollout", "watch", rollout.id, "--once")
+            live.up()
             aborted = live.tell("rollout", "abort", rollout.id)
             wait_until(live.is_followed)
             late = live.tell("rollout", "resume", rollout.id)
@@ -180,6 +183,8 @@ def test_a_rollout_is_paused_resumed_watched_and_aborted_while_it_runs(tmp_path:
         assert "to roll back: latency" in drawn
         assert left == 130
         assert after is Status.RUNNING
+        assert "no controller runs" not in watched.stderr
+        assert "no controller runs, and nothing moves: `triune up`" in alone.stderr
         assert seen["analysis"]["requests"] > 0
         assert {each["arm"] for each in seen["arms"]} == {"champion", "candidate"}
         assert aborted["rollout"]["status"] == "cancelled"

@@ -30,7 +30,7 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Follow a rollout to its end: 0 where it was promoted, 1 where it was not, 3 while it runs."""
-    from triune.bootstrap import observer, open_project
+    from triune.bootstrap import controller_of, observer, open_project
     from triune.domain.verdict import Verdict
     from triune.operations.approvals import find_rollout
     from triune.operations.environments import find_environment
@@ -40,8 +40,9 @@ def watch(
         record = find_rollout(context, name)
         follower = observer(context, find_environment(context.spec, record.environment))
         shown: Observed | None = None
-        verdict = Verdict.INCONCLUSIVE
+        verdict, is_warned = Verdict.INCONCLUSIVE, False
         show = _shower(as_json=as_json)
+        controller = controller_of(context.root)
         try:
             for _ in _moments(once=once):
                 shown = follower.look()
@@ -49,6 +50,9 @@ def watch(
                 show(shown, record.id)
                 if verdict is not Verdict.INCONCLUSIVE:
                     break
+                if not is_warned and not controller.is_running():
+                    is_warned = True
+                    report_progress("no controller runs, and nothing moves: `triune up`")
         finally:
             show.close()
     if as_json and shown is not None:

@@ -169,14 +169,18 @@ def _await(
 
 def _plane(context: Context, environment: EnvironmentSpec) -> Plane:
     traffic = context.planes.of(environment).look()
-    routing = traffic.routing if traffic else None
+    champion = observe(context, environment.name).champion
+    candidate = traffic.routing.candidate if traffic else None
+    if candidate == champion:
+        # It was promoted; the one before is kept warm beside it.
+        candidate = None
     return Plane(
         environment=environment.name,
         listen=environment.listen,
         url=traffic.url if traffic else None,
-        champion=observe(context, environment.name).champion,
-        candidate=routing.candidate if routing else None,
-        weight_pct=traffic.applied.split.candidate if traffic else 0.0,
+        champion=champion,
+        candidate=candidate,
+        weight_pct=traffic.applied.split.candidate if traffic and candidate else 0.0,
         state=_state(context, environment, traffic),
     )
 
